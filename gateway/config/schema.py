@@ -1,0 +1,157 @@
+"""What a person may write in `fieldgate.yaml`. One class per section; the docstring under a field is its documentation.
+
+Devices are not here: each adapter declares its own table (`DeviceConfig` and its `Config`), and `load` is handed them.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+
+from gateway.sdk.config import Delay, Duration, Name, Rate, Size, Table
+
+AsPath = Annotated[Path, BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value)]
+
+
+class Severity(StrEnum):
+    """How urgent an alarm is for the operator (ISA-18.2: few priorities, most alarms low)."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+
+AsSeverity = Annotated[Severity, BeforeValidator(lambda value: Severity(value) if isinstance(value, str) else value)]
+
+
+class GatewayConfig(Table):
+    """Who this gateway is, and where it keeps what must survive."""
+
+    id: Name
+    """Name of this gateway, unique in the plant; part of every topic and event."""
+    state: AsPath = Path("/var/lib/fieldgate")
+    """Folder for outbox, alarms and calibrations; `fieldgate run --state` and systemd's STATE_DIRECTORY come first."""
+    secrets_dir: AsPath | None = None
+    """Folder with one file per secret, read after systemd's credentials."""
+
+
+class MqttConfig(Table):
+    """The broker that alarms, events and telemetry go to."""
+
+    url: str = Field(pattern=r"^mqtts?://[^\s/@]+$")
+    """mqtt://host:port, or mqtts://host:port for TLS."""
+    version: Literal["5", "3.1.1"] = "5"
+    """Version of MQTT."""
+    client_id: str | None = None
+    """Client id; fieldgate-{gateway id} unless set."""
+    user: str | None = None
+    """User name at the broker."""
+    password: SecretStr | None = None
+    """Password at the broker; always a reference: !secret name."""
+    ca: AsPath | None = None
+    """PEM file with the authorities that may sign the broker's certificate; the system's unless set."""
+    cert: AsPath | None = None
+    """PEM file with this gateway's certificate, for mutual TLS."""
+    key: AsPath | None = None
+    """PEM file with the private key of `cert`."""
+    topic: str = Field(default="fieldgate/{gateway}/{class}/{name}", pattern=r"^[^#+]+$")
+    """Topic; {gateway}, {class} (alarm, event, telemetry, status) and {name} (device or asset) are filled in."""
+    keepalive: Duration = 30.0
+    """Silence after which the broker and the gateway take each other for lost."""
+    window: int = Field(default=100, ge=1, le=65535)
+    """Messages that may be under way without the broker's acknowledgement."""
+    reconnect_max: Duration = 30.0
+    """Longest wait between two attempts to connect; attempts start at 1s and are jittered."""
+
+
+class AlarmConfig(Table):
+    """When an asset's score becomes an alarm."""
+
+    severity: AsSeverity = Severity.MEDIUM
+    """How urgent the alarm is: low, medium, high or critical."""
+    on_delay: Delay = 3.0
+    """The score must stay above the threshold this long before the alarm goes active."""
+    off_delay: Delay = 10.0
+    """The score must stay below the threshold this long before the alarm returns to normal."""
+    deadband: float = Field(default=0.1, ge=0, lt=1)
+    """The score counts as below only under threshold * (1 - deadband)."""
+    budget: Rate = 1 / 604800
+    """False alarms that may be raised in the long run: 1/week."""
+    realarm: Delay = 0.0
+    """Shortest time between two alarms of one asset; what rises earlier keeps silent until then."""
+
+
+class AssetConfig(Table):
+    """A machine, or a part of one: the tags that are judged together."""
+
+    tags: list[str] = Field(min_length=1, max_length=512)
+    """The tags, as device.tag."""
+    model: str = "default"
+    """The model that scores it; `default` is the built-in detector."""
+    every: Duration | None = None
+    """Period of scoring; unset, the asset is scored when all its scan groups have been read."""
+    calibrate: int = Field(default=600, ge=50, le=1_000_000)
+    """Good rows that the detector learns from before it scores."""
+    min_good: float = Field(default=0.5, gt=0, le=1)
+    """Share of the tags that must be good; with fewer the asset abstains."""
+    alarm: AlarmConfig = AlarmConfig()
+    """When the score becomes an alarm."""
+
+
+class OutboxConfig(Table):
+    """The queue on disk between the gateway and the broker."""
+
+    budget: Size = Field(default=2 * 2**30, ge=2**20)
+    """Disk space that it may take; telemetry is dropped oldest first, alarms last."""
+    segment: Size = Field(default=8 * 2**20, ge=2**16)
+    """Size of one segment file; space is freed by whole segments."""
+    max_age: Duration = 30 * 86400.0
+    """Telemetry older than this is dropped."""
+    memory: Size = Field(default=16 * 2**20, ge=2**16)
+    """Accepted messages kept in memory for the publisher; beyond it they are read back from disk."""
+
+
+class PipelineConfig(Table):
+    """How readings are gathered before they are worked on."""
+
+    tick: Duration = 0.02
+    """Readings that arrive within one tick are worked on together; a reading after a pause is worked on at once."""
+    queue: Size = Field(default=64 * 2**20, ge=2**20)
+    """Memory that readings waiting to be worked on may take; beyond it the oldest are dropped and counted."""
+
+
+class MetricsConfig(Table):
+    """Where the gateway answers /metrics, /healthz, /readyz and /status."""
+
+    listen: str | None = Field(default=None, pattern=r"^[^\s:]+:\d+$")
+    """host:port, for instance 127.0.0.1:9184; port 0 takes a free one; unset, nothing listens."""
+
+
+class LogConfig(Table):
+    """What the gateway writes to its log."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least severity that is written; at info a healthy hour is silent."""
+
+
+class Root(Table):
+    """The whole of `fieldgate.yaml`."""
+
+    gateway: GatewayConfig
+    """Who this gateway is."""
+    mqtt: MqttConfig | None = None
+    """The broker; without it everything is kept in the outbox."""
+    telemetry: Literal["changes", "all", "off"] = "changes"
+    """What readings are sent: changes beyond the deadband, all, or none."""
+    assets: dict[Name, AssetConfig] = Field(default_factory=dict)
+    """The machines that are judged, by name."""
+    outbox: OutboxConfig = OutboxConfig()
+    """The queue on disk."""
+    pipeline: PipelineConfig = PipelineConfig()
+    """How readings are gathered."""
+    metrics: MetricsConfig = MetricsConfig()
+    """Where metrics and health are shown."""
+    log: LogConfig = LogConfig()
+    """What is logged."""

@@ -1,0 +1,299 @@
+"""YAML as a plant writes it: 1.2 core scalars, one place for every value, no surprises and no tracebacks.
+
+`NO` is text, `010` is ten, `1e3` a number, a key is always text and may stand once. `!secret name` is the only own tag.
+Size, depth and the growth by aliases are bounded. Built from the events of PyYAML's C parser, without recursion.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from yaml import events
+from yaml.cyaml import CParser
+from yaml.error import MarkedYAMLError
+
+from gateway.config.problems import Key, Path, Place, Source
+
+MAX_BYTES: Final = 64 * 2**20
+MAX_DEPTH: Final = 40
+MAX_VALUES: Final = 2_000_000  # after aliases are followed: a few kilobytes of them can stand for billions
+MAX_DIGITS: Final = 40  # more digits than any column holds, few enough to convert
+
+# YAML 1.2.2 §10.3.2, core schema; \d would also take the digits of other scripts.
+_INT: Final = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_WORDS: Final[dict[str, Any]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
+    **{sign + word: float(sign + "inf") for sign in ("", "+", "-") for word in (".inf", ".Inf", ".INF")},
+}
+_NUMBER_START: Final = frozenset("0123456789+-.")
+_CORE: Final = "tag:yaml.org,2002:"
+_CORE_TAGS: Final = frozenset({"!", _CORE + "str", _CORE + "map", _CORE + "seq"})
+_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+_ROOT: Final = "\0"  # key of the whole document in its holder
+_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
+
+# What libyaml says, what a person needs to know, and whether the place that matters is where the context began.
+_SENTENCES: Final = (
+    ("tab character", "a tab cannot indent; use spaces", False),
+    ("mapping values are not allowed", "a ':' too many, or wrong indentation; put text with ': ' in quotes", False),
+    ("could not find expected ':'", "a key without its ':'", True),
+    ("did not find expected key", "wrong indentation, or a key without its ':'", False),
+    ("did not find expected '-'", "wrong indentation in this list", False),
+    ("end of stream", "a quote that is never closed", True),
+    ("',' or ']'", "a '[' that is not closed, or a ',' is missing", True),
+    ("',' or '}'", "a '{' that is not closed, or a ',' is missing", True),
+    ("expected <document start>", "nothing may follow here; a new device begins with a line '---'", False),
+    ("maximum nesting depth", f"nested deeper than {MAX_DEPTH} levels", False),
+)
+
+
+class _StopError(Exception):
+    """The rest of the file makes no sense any more; `args` are place, path and message."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """What stands in the data for `!secret name` until it is resolved."""
+
+    name: str
+
+
+@dataclass(slots=True)
+class Document:
+    """One document: plain data, the place of each value, and the secrets that it asks for."""
+
+    holder: dict[str, Any] = field(default_factory=dict)
+    places: dict[int, dict[Key, tuple[Place, Place]]] = field(default_factory=dict)  # id of container: key, value
+    secrets: list[tuple[Any, Key, Path]] = field(default_factory=list)  # container, key in it, path
+
+    @property
+    def data(self) -> Any:
+        """Dicts, lists and scalars."""
+        return self.holder.get(_ROOT)
+
+    def place(self, path: Path, *, of_key: bool = False) -> Place:
+        """Line and column, from 1, of the value at `path` or of its key; of the last that exists on the way."""
+        marks, data = self.places[id(self.holder)][_ROOT], self.data
+        for step in path:
+            inside = self.places.get(id(data), {}) if isinstance(data, dict | list) else {}
+            if step not in inside:
+                return marks[0]
+            marks, data = inside[step], data[step]
+        return marks[0] if of_key else marks[1]
+
+
+def parse(raw: bytes, source: Source) -> list[Document]:
+    """The documents in `raw`. What is wrong goes to `source`; a fault that ends the reading leaves an empty list."""
+    try:
+        text = _decode(raw)
+        source.lines = re.split(r"\r\n|\r|\n", text)
+        return _Builder(text, source).documents()
+    except _StopError as stop:
+        source.lines = source.lines or re.split(r"\r\n|\r|\n", raw[:MAX_BYTES].decode("utf-8", "replace"))
+        source.readable = False
+        source.add(*stop.args)
+        return []
+
+
+def _decode(raw: bytes) -> str:
+    if len(raw) > MAX_BYTES:
+        raise _StopError((1, 1), (), f"the file is larger than {MAX_BYTES // 2**20} MiB")
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise _StopError((1, 1), (), "the file is UTF-16; save it as UTF-8")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = raw[: error.start].decode("utf-8", "replace")
+        raise _StopError(_place_after(before), (), f"byte 0x{raw[error.start]:02x} is not UTF-8 text") from error
+    if match := _UNPRINTABLE.search(text):
+        place = _place_after(text[: match.start()])
+        raise _StopError(place, (), f"control character U+{ord(match[0]):04X}; only text belongs here")
+    return text
+
+
+def _place_after(text: str) -> Place:
+    lines = re.split(r"\r\n|\r|\n", text)
+    return len(lines), len(lines[-1]) + 1
+
+
+def scalar(text: str) -> Any:
+    """A plain scalar by the core schema. Raises ValueError for a number of too many digits."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _NUMBER_START:
+        return text
+    if _INT.fullmatch(text):
+        if len(text) > MAX_DIGITS:
+            raise ValueError(f"a number of more than {MAX_DIGITS} digits")
+        return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+@dataclass(slots=True)
+class _Frame:
+    """A container that is being filled."""
+
+    data: Any
+    place: Place
+    anchor: str | None
+    key: Key | None  # of the value that comes next; None in a table where a key comes next
+    marks: dict[Key, tuple[Place, Place]] = field(default_factory=dict)
+    key_place: Place = (1, 1)
+    values: int = 1
+
+
+class _Builder:
+    """Events in, documents out. The stack is a list: depth costs no recursion."""
+
+    def __init__(self, text: str, source: Source) -> None:
+        self._parser = CParser(text)
+        self._source = source
+        self._stack: list[_Frame] = []
+        self._documents: list[Document] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}  # value, how many values it stands for
+        self._values = 0
+
+    def documents(self) -> list[Document]:
+        """Read to the end. Raises _StopError."""
+        try:
+            while (event := self._parser.get_event()) is not None:
+                handle = _HANDLERS.get(type(event))
+                if handle:
+                    handle(self, event)
+        except MarkedYAMLError as error:
+            raise _StopError(*_sentence(error)) from error
+        return self._documents
+
+    def begin(self, event: Any) -> None:
+        """A document begins: a holder with one key."""
+        document = Document()
+        self._documents.append(document)
+        self._anchors = {}
+        frame = _Frame(document.holder, _start(event), None, _ROOT)
+        document.places[id(document.holder)] = frame.marks
+        self._stack = [frame]
+
+    def scalar(self, event: Any) -> None:
+        """A key or a value."""
+        frame = self._stack[-1]
+        if frame.key is None:
+            self._take_key(frame, event)
+            return
+        value = self._plain(event) if event.tag is None and event.implicit[0] else self._tagged(event)
+        self._put(value, _start(event), 1)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, 1)
+
+    def alias(self, event: Any) -> None:
+        """The value of an anchor above, shared."""
+        if self._stack[-1].key is None:
+            raise _StopError(_start(event), self._path(), "a key must be a word, not an alias")
+        if event.anchor not in self._anchors:
+            raise _StopError(_start(event), self._path(), f"'*{event.anchor}' has no '&{event.anchor}' before it")
+        value, values = self._anchors[event.anchor]
+        self._put(value, _start(event), values)
+
+    def open(self, event: Any) -> None:
+        """A table or a list begins."""
+        if self._stack[-1].key is None:
+            raise _StopError(_start(event), self._path(), "a key must be a word, not a list or a table")
+        if len(self._stack) > MAX_DEPTH:
+            raise _StopError(_start(event), (), f"nested deeper than {MAX_DEPTH} levels")
+        if event.tag:
+            self._tagged(event)
+        is_list = type(event) is events.SequenceStartEvent
+        self._stack.append(_Frame([] if is_list else {}, _start(event), event.anchor, 0 if is_list else None))
+
+    def close(self, _event: Any) -> None:
+        """The container is complete: only now an alias can stand for it."""
+        frame = self._stack.pop()
+        self._documents[-1].places[id(frame.data)] = frame.marks
+        self._put(frame.data, frame.place, 1)
+        self._stack[-1].values += frame.values - 1
+        if frame.anchor:
+            self._anchors[frame.anchor] = (frame.data, frame.values)
+
+    def _take_key(self, frame: _Frame, event: Any) -> None:
+        key, place = event.value, _start(event)
+        frame.key, frame.key_place = key, place
+        if event.tag not in (None, "!"):
+            self._source.add(place, self._path(), "a key must be a word without a tag")
+        elif key in frame.marks:
+            line, column = frame.marks[key][0]
+            self._source.add(place, self._path(), f"is written twice; first at {line}:{column}")
+        elif key == "<<":
+            self._source.add(place, self._path(), "'<<' is not part of YAML 1.2; write the keys out")
+
+    def _put(self, value: Any, place: Place, values: int) -> None:
+        frame = self._stack[-1]
+        self._values += values
+        if self._values > MAX_VALUES:
+            raise _StopError(place, self._path(), f"more than {MAX_VALUES} values once the aliases are followed")
+        key: Any = frame.key
+        if type(value) is SecretRef:
+            self._documents[-1].secrets.append((frame.data, key, self._path()))
+        frame.values += values
+        if type(frame.data) is list:
+            frame.data.append(value)
+            frame.marks[key], frame.key = (place, place), key + 1
+        else:
+            frame.data[key] = value
+            frame.marks[key], frame.key = (frame.key_place, place), None
+
+    def _plain(self, event: Any) -> Any:
+        try:
+            return scalar(event.value)
+        except ValueError as error:
+            self._source.add(_start(event), self._path(), str(error))
+            return 0
+
+    def _tagged(self, event: Any) -> Any:
+        """The value of a quoted or tagged scalar; a container's tag is only looked at."""
+        tag, value = event.tag, getattr(event, "value", None)
+        if tag == "!secret" and value is not None and _SECRET_NAME.fullmatch(value):
+            return SecretRef(value)
+        if tag == "!secret":
+            message, hint = "is no name of a secret", "!secret mqtt: letters, digits, '_', '-' and '.'"
+            self._source.add(_start(event), self._path(), message, hint)
+        elif tag is not None and tag not in _CORE_TAGS:
+            self._source.add(_start(event), self._path(), f"unknown tag '{tag}'", "the only tag is !secret")
+        return value
+
+    def _path(self) -> Path:
+        """Where the value that comes next belongs."""
+        return tuple(frame.key for frame in self._stack[1:] if frame.key is not None)
+
+
+_HANDLERS: Final[Mapping[type, Callable[[_Builder, Any], None]]] = {
+    events.DocumentStartEvent: _Builder.begin,
+    events.ScalarEvent: _Builder.scalar,
+    events.AliasEvent: _Builder.alias,
+    events.MappingStartEvent: _Builder.open,
+    events.SequenceStartEvent: _Builder.open,
+    events.MappingEndEvent: _Builder.close,
+    events.SequenceEndEvent: _Builder.close,
+}
+
+
+def _start(event: Any) -> Place:
+    mark = event.start_mark
+    return mark.line + 1, mark.column + 1
+
+
+def _sentence(error: MarkedYAMLError) -> tuple[Place, Path, str]:
+    """libyaml's complaint in plain words, where the eye should go."""
+    problem = error.problem or "not YAML"
+    for found, sentence, from_context in _SENTENCES:
+        if found in problem:
+            mark = error.context_mark if from_context and error.context_mark else error.problem_mark
+            return _place(mark), (), sentence
+    return _place(error.problem_mark), (), f"not YAML: {problem}"
+
+
+def _place(mark: Any) -> Place:
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)

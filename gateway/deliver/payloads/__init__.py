@@ -1,0 +1,1 @@
+"""How readings look on the wire to the broker."""

@@ -1,0 +1,1 @@
+"""From adapters to the image: registry, runner, image."""

@@ -1,0 +1,177 @@
+"""The runner: what every adapter shares. One per connection.
+
+It connects, lets the adapter run, and when that ends closes and tries again: back-off with full jitter, under a budget
+of attempts for the whole gateway. One line when a device is lost, one when it is back. A fault that is no
+DisconnectedError is a bug of that adapter: it is counted and logged with its traceback, and after a few in a row the
+connection is set aside for minutes (circuit breaker) while all others go on.
+"""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.ops.health import Health, State
+from gateway.sdk.adapter import Adapter
+from gateway.sdk.batch import Batch, Kind, Sink
+from gateway.sdk.clock import Clock
+from gateway.sdk.errors import DisconnectedError
+from gateway.sdk.quality import BAD, BAD_CONFIGURATION_ERROR, BAD_DEVICE_FAILURE, BAD_NOT_CONNECTED, name
+from gateway.sdk.tags import Connection, Device
+
+_CONNECT_WITHIN = 30.0  # s; adapters are to be quicker, this is the last bound
+_CLOSE_WITHIN = 5.0  # s
+_SETTLED = 10.0  # s of running after which a connection counts as good again
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How attempts are spaced, in seconds."""
+
+    first: float = 0.5
+    longest: float = 30.0
+    open_after: int = 5  # faults in a row after which the breaker opens
+    open_for: float = 300.0
+
+    def wait(self, failures: int, faults: int, draw: float) -> float:
+        """Seconds before the next attempt. Full jitter (0..cap), `draw` in [0, 1); never less than 50 ms."""
+        if faults >= self.open_after:
+            return self.open_for
+        cap = min(self.longest, self.first * 2.0 ** min(failures - 1, 16))
+        return float(max(0.05, cap * draw))
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a runner shares with all others."""
+
+    clock: Clock
+    log: Any
+    health: Health
+    budget: asyncio.Semaphore  # attempts to connect that may be under way at one time
+    draw: Callable[[], float] = random.random
+    retry: Retry = Retry()
+
+
+class Runner:
+    """Keeps one connection alive, for ever."""
+
+    def __init__(self, adapter: Adapter, sink: Sink, around: Surroundings) -> None:
+        self.adapter = adapter
+        self.connection: Connection = adapter.connection
+        self.counters: Counter[str] = Counter(connects_total=0, losses_total=0, faults_total=0, scans_failed_total=0)
+        self._sink, self._around = sink, around
+        self._sequence: Counter[int] = Counter()
+        self._lost: dict[int, int] = {}  # device id → StatusCode for which it is lost
+        self._failures = self._faults = 0
+        self._starting = {device.id for device in self.connection.devices}  # not heard from yet
+        for device in self.connection.devices:
+            around.health.report(_part(device), State.STARTING)
+
+    @property
+    def lost(self) -> dict[int, int]:
+        """Devices that are lost now, with the StatusCode that says why."""
+        return dict(self._lost)
+
+    async def run(self) -> None:
+        """Connect, run, lose, wait, and again, until cancelled."""
+        while True:
+            await self._attempt()
+            await self._close()
+            wait = self._around.retry.wait(self._failures, self._faults, self._around.draw())
+            await asyncio.sleep(wait)
+
+    async def _attempt(self) -> None:
+        started = self._around.clock.monotonic()
+        try:
+            async with self._around.budget, asyncio.timeout(_CONNECT_WITHIN):
+                await self.adapter.connect()
+            self.counters["connects_total"] += 1
+            started = self._around.clock.monotonic()
+            await self.adapter.run(self._take)
+        except (DisconnectedError, TimeoutError) as error:
+            self._failed(started, fault=False)
+            self._lose(BAD_NOT_CONNECTED, str(error) or "no connection in time")
+        except Exception:  # first of the three named doors: a bug of this adapter degrades its own devices only
+            self._failed(started, fault=True)
+            self.counters["faults_total"] += 1
+            self._around.log.exception("adapter fault", connection=self.connection.name)
+            self._lose(BAD_DEVICE_FAILURE, "fault in the adapter; see the log")
+        else:
+            self._failed(started, fault=True)
+            self._lose(BAD_DEVICE_FAILURE, "the adapter's run ended by itself")
+
+    def _failed(self, started: float, *, fault: bool) -> None:
+        if self._around.clock.monotonic() - started >= _SETTLED:
+            self._failures = self._faults = 0
+        self._failures += 1
+        self._faults = self._faults + 1 if fault else 0
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_WITHIN):
+                await self.adapter.close()
+        except (TimeoutError, DisconnectedError, OSError) as error:
+            self._around.log.warning("close failed", connection=self.connection.name, error=str(error))
+
+    # -- batches on their way in -------------------------------------------------------------------------------------
+
+    def _take(self, batch: Batch) -> None:
+        """Number the batch, note whether its device is there, pass it on."""
+        self._sequence[batch.device] += 1
+        batch.sequence = self._sequence[batch.device]
+        if len(batch):
+            code = int(batch.status.min())
+            if code >= BAD:
+                self.counters["scans_failed_total"] += 1
+                self._device_lost(batch.device, code, name(code))
+            elif self._lost or self._starting:
+                self._device_back(batch.device)
+        self._sink(batch)
+
+    def _lose(self, code: int, why: str) -> None:
+        """The connection is gone: every tag of every device on it turns bad."""
+        if self._lost.keys() != {device.id for device in self.connection.devices}:
+            self.counters["losses_total"] += 1
+        received = self._around.clock.wall_ns()
+        for device in self.connection.devices:
+            self._device_lost(device.id, code, why)
+            for group in device.groups:
+                self._sink(Batch.failed(group, code, received, Kind.LOST))
+
+    def _device_lost(self, device_id: int, code: int, why: str) -> None:
+        device = self._device(device_id)
+        self._starting.discard(device_id)
+        known = device_id in self._lost
+        self._lost[device_id] = code
+        self._around.health.report(_part(device), State.DEGRADED, why, "check power, network and address of the device")
+        if not known:
+            self._around.log.warning("device lost", device=device.name, why=why)
+
+    def _device_back(self, device_id: int) -> None:
+        if device_id not in self._lost and device_id not in self._starting:
+            return
+        device = self._device(device_id)
+        self._starting.discard(device_id)
+        self._around.health.report(_part(device), State.OK)
+        if self._lost.pop(device_id, None) is not None:
+            self._around.log.warning("device back", device=device.name)
+
+    def _device(self, device_id: int) -> Device:
+        return next(device for device in self.connection.devices if device.id == device_id)
+
+
+def _part(device: Device) -> str:
+    return f"device {device.name}"
+
+
+def broken(devices: list[tuple[Device, str]], sink: Sink, around: Surroundings) -> None:
+    """Devices whose plugin could not be loaded: their tags are bad, their health says why, nothing is tried."""
+    received = around.clock.wall_ns()
+    for device, why in devices:
+        around.health.report(_part(device), State.FAILED, why, "repair or reinstall the plugin, then restart")
+        around.log.error("device out of service", device=device.name, why=why)
+        for group in device.groups:
+            sink(Batch.failed(group, BAD_CONFIGURATION_ERROR, received, Kind.LOST))

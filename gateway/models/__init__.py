@@ -1,0 +1,1 @@
+"""The default detector and the sessions that run it."""

@@ -1,0 +1,1 @@
+"""What surrounds the data path: clock, files, logs, metrics, health, supervision, systemd."""

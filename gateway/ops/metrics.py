@@ -1,0 +1,93 @@
+"""Metrics for Prometheus, read from the parts' own counters when somebody scrapes: nothing is done for them before.
+
+Labelled by device, connection and asset, never by tag: ten thousand tags must not become ten thousand series.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+PREFIX = "fieldgate_"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One figure: a name that ends in `_total` is a counter, any other a gauge."""
+
+    name: str
+    value: float
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+Source = Callable[[], Iterable[Sample]]
+
+
+class Metrics(Collector):
+    """Gathers samples from every registered source at the time of the scrape."""
+
+    def __init__(self) -> None:
+        self._sources: list[Source] = []
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+
+    def add(self, source: Source) -> None:
+        """Ask `source` too, at every scrape. It is called from the scraping thread and must only read."""
+        self._sources.append(source)
+
+    def samples(self) -> list[Sample]:
+        """All figures now."""
+        return [sample for source in self._sources for sample in source()]
+
+    def collect(self) -> Iterator[Metric]:
+        """For prometheus_client."""
+        families: dict[str, Metric] = {}
+        for sample in self.samples():
+            family = families.get(sample.name)
+            if family is None:
+                family = families[sample.name] = _family(sample)
+            family.add_metric(list(sample.labels.values()), sample.value)  # type: ignore[attr-defined]
+        yield from families.values()
+
+    def render(self) -> bytes:
+        """The text that Prometheus reads."""
+        return generate_latest(self._registry)
+
+
+def _family(sample: Sample) -> Metric:
+    text = HELP.get(sample.name, sample.name.replace("_", " "))
+    kind = CounterMetricFamily if sample.name.endswith("_total") else GaugeMetricFamily
+    return kind(PREFIX + sample.name, text, labels=list(sample.labels))
+
+
+HELP = {
+    "info": "Version of the gateway, always 1.",
+    "readings_total": "Readings that adapters delivered.",
+    "readings_bad_total": "Readings of bad quality among them.",
+    "readings_suppressed_total": "Readings within their dead-band, not sent.",
+    "readings_not_sent_total": "Readings not sent because telemetry is off.",
+    "readings_dropped_total": "Readings dropped before the pipeline because its queue was full.",
+    "batches_total": "Batches that the pipeline worked on.",
+    "turns_failed_total": "Turns of the pipeline that ended by a fault; their batches are lost and counted as dropped.",
+    "rows_evaluated_total": "Rows of assets that came up for scoring: scored plus abstained.",
+    "rows_scored_total": "Rows of assets that got a score.",
+    "device_up": "1 while the device answers.",
+    "connects_total": "Connections that were opened.",
+    "losses_total": "Connections that were lost.",
+    "faults_total": "Faults of an adapter that were no loss of connection.",
+    "scans_failed_total": "Scans in which not one tag was usable.",
+    "outbox_queued_records": "Messages in the outbox that the broker has not acknowledged.",
+    "outbox_queued_bytes": "Bytes that the outbox takes on disk.",
+    "outbox_queued_readings": "Readings in the outbox that the broker has not acknowledged.",
+    "outbox_accepted_total": "Messages that are safe on disk.",
+    "outbox_acked_readings_total": "Readings that the broker acknowledged.",
+    "outbox_dropped_readings_total": "Readings dropped by the outbox, by reason.",
+    "outbox_dropped_records_total": "Messages dropped by the outbox, by reason.",
+    "outbox_written_bytes_total": "Bytes written to disk by the outbox (flash wear).",
+    "outbox_fsyncs_total": "Commits to disk.",
+    "mqtt_connected": "1 while the broker is connected.",
+    "loop_lag_seconds": "How late the event loop was, at worst, since the last scrape.",
+    "part_restarts_total": "Times that a part of the gateway failed and was started again.",
+}

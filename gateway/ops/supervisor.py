@@ -1,0 +1,55 @@
+"""Every task has an owner and a name. A task that ends by a fault is counted, logged, and started again.
+
+A part that fails over and over is not hidden: after `most` faults within `window` seconds the supervisor gives up, the
+daemon ends, and systemd starts it afresh.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from gateway.ops.health import Health, State
+from gateway.sdk.clock import Clock
+from gateway.sdk.errors import FieldgateError
+
+
+class GivenUpError(FieldgateError):
+    """A part of the gateway failed too often to go on."""
+
+
+class Supervisor:
+    """Runs named parts in one TaskGroup."""
+
+    def __init__(self, clock: Clock, log: Any, health: Health, *, most: int = 5, window: float = 60.0) -> None:
+        self.counters: Counter[str] = Counter()
+        self._clock, self._log, self._health = clock, log, health
+        self._most, self._window = most, window
+        self._parts: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+
+    def add(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        """Have `part()` run under `name` for as long as the daemon lives."""
+        self._parts.append((name, part))
+
+    async def run(self) -> None:
+        """Run all parts until cancelled, or until one fails too often (GivenUpError)."""
+        async with asyncio.TaskGroup() as group:
+            for name, part in self._parts:
+                group.create_task(self._keep(name, part), name=name)
+
+    async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
+        faults: deque[float] = deque(maxlen=self._most)
+        while True:
+            try:
+                await part()
+            except Exception as error:  # third of the three named doors: a fault in one part never ends the others
+                self._log.exception("part failed", part=name)
+                self.counters[name] += 1
+                self._health.report(name, State.FAILED, repr(error), "see the log; the part is started again")
+                now = self._clock.monotonic()
+                faults.append(now)
+                if len(faults) == self._most and now - faults[0] < self._window:
+                    raise GivenUpError(f"{name} failed {self._most} times within {self._window:.0f} s") from error
+                await asyncio.sleep(min(1.0, 0.1 * len(faults)))
+            else:
+                return

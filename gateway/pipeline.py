@@ -1,0 +1,241 @@
+"""The one mover between ingest and delivery: batches → condition → image → telemetry, and → features → score → alarm.
+
+It is called with batches and instants and calls the outbox with bytes; it never waits nor looks at a clock, so that
+a replay of recorded batches gives the very events of the day itself. Per batch, never per reading.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.deliver.event import AlarmEvent, Class, Contribution, GatewayEvent, encode
+from gateway.deliver.payloads.columnar import Columnar
+from gateway.ingest.image import Image
+from gateway.sdk.batch import Batch, Kind
+from gateway.sdk.quality import BAD
+from gateway.sdk.tags import TagTable
+from gateway.stages.alarm import ACTIVE, State, Transition
+from gateway.stages.condition import Conditioner, Mode, Readings
+from gateway.stages.features import Gathered, gather
+from gateway.stages.score import Abstain, Scores
+from gateway.stages.watch import Cohort, Watch
+
+_TOP = 5  # contributions that an alarm names
+
+
+class OutboxPort(Protocol):
+    """What the pipeline needs of the outbox."""
+
+    epoch: str
+
+    def reserve(self, cls: Class) -> int:
+        """The next sequence number of a class."""
+
+    def put(self, cls: Class, sequence: int, topic: str, body: bytes, readings: int) -> None:
+        """Take a message; never blocks."""
+
+
+@dataclass(frozen=True)
+class Outward:
+    """How messages leave."""
+
+    gateway: str
+    outbox: OutboxPort
+    topic: Callable[[Class, str], str]
+    telemetry: Mode
+
+
+class Pipeline:
+    """Moves batches through the stages."""
+
+    def __init__(self, table: TagTable, watch: Watch, out: Outward) -> None:
+        self.image = Image(table)
+        self.counters: Counter[str] = Counter()
+        self.scored: list[tuple[int, NDArray[np.int64], Gathered, Scores]] = []  # last turn, for views and evaluation
+        self.changed: Callable[[Transition], None] = lambda _transition: None  # told of each alarm transition
+        self._table, self._watch, self._out = table, watch, out
+        self._condition = Conditioner(table)
+        self._columnar = Columnar(out.gateway, table)
+        self._every_row = np.arange(len(table), dtype=np.uint32)
+        self._cohort_of, self._place = watch.places()
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def process(self, batches: Sequence[Batch], now: int) -> None:
+        """Work on all that arrived since the last turn. `now` is monotonic ns."""
+        for batch in batches:
+            if batch.kind is Kind.CONFIRM:
+                self.image.confirm(batch.rows, now)
+        told = [batch for batch in batches if batch.kind is not Kind.CONFIRM]
+        if told:
+            self._take(told, now)
+        self._watch.readiness.lost(batch.group for batch in told if batch.kind is Kind.LOST)
+        read = [batch.group for batch in told if batch.kind is Kind.DATA and batch.group >= 0]
+        self.evaluate(self._watch.readiness.read(read), max((batch.received for batch in told), default=0))
+
+    def sweep(self, now: int, wall: int) -> None:
+        """Mark what has gone stale by `now` (monotonic ns) and report it. Once a second is often enough."""
+        gone = self.image.sweep(now)
+        if not len(gone) or self._out.telemetry == "off":
+            return
+        self.image.report(gone, np.ones(len(gone), bool))
+        devices = self._table.device[gone.rows]
+        for device in np.unique(devices).tolist():
+            mine = devices == device
+            part = Readings(gone.rows[mine], gone.value[mine], gone.time[mine], gone.status[mine])
+            self._send_telemetry(device, part, {}, wall, readings=0)
+
+    # -- readings ----------------------------------------------------------------------------------------------------
+
+    def _take(self, batches: Sequence[Batch], now: int) -> None:
+        raw = self._columns(batches)
+        other = {row: thing for batch in batches for row, thing in batch.other.items()}
+        exempt = np.isin(raw.rows, list(other)) if other else None
+        new = self._condition(raw, self.image.time[raw.rows], exempt)
+        mode = self._out.telemetry
+        mask = self._condition.worth_reporting(
+            new, self.image.reported[raw.rows], self.image.reported_status[raw.rows], mode
+        )
+        if other and mode == "changes":
+            mask |= np.isin(raw.rows, [row for row, thing in other.items() if self.image.other.get(row) != thing])
+        self.image.update(new, raw.status < BAD, now)
+        self.image.report(new, mask)
+        self.image.other.update(other)
+        self._count(batches, new, mask)
+        if mode != "off":
+            self._report(batches, new, mask)
+
+    def _columns(self, batches: Sequence[Batch]) -> Readings:
+        rows = [self._every_row[b.rows] if isinstance(b.rows, slice) else b.rows for b in batches]
+        if len(batches) == 1:
+            return Readings(rows[0], batches[0].value, batches[0].time, batches[0].status)
+        return Readings(
+            np.concatenate(rows),
+            np.concatenate([b.value for b in batches]),
+            np.concatenate([b.time for b in batches]),
+            np.concatenate([b.status for b in batches]),
+        )
+
+    def _count(self, batches: Sequence[Batch], new: Readings, mask: NDArray[np.bool_]) -> None:
+        count = self.counters
+        told = int(np.count_nonzero(mask))
+        count["readings_total"] += len(new)
+        count["readings_bad_total"] += int(np.count_nonzero(new.status >= BAD))
+        count["readings_suppressed_total" if self._out.telemetry == "changes" else "readings_not_sent_total"] += (
+            len(new) - told
+        )
+        count["batches_total"] += len(batches)
+
+    def _report(self, batches: Sequence[Batch], new: Readings, mask: NDArray[np.bool_]) -> None:
+        start = 0
+        for batch in batches:
+            end = start + len(batch)
+            mine = mask[start:end]
+            if mine.all():
+                part = Readings(new.rows[start:end], new.value[start:end], new.time[start:end], new.status[start:end])
+                self._send_telemetry(batch.device, part, batch.other, batch.received, len(part))
+            elif mine.any():
+                chosen = np.flatnonzero(mine) + start
+                part = Readings(new.rows[chosen], new.value[chosen], new.time[chosen], new.status[chosen])
+                self._send_telemetry(batch.device, part, batch.other, batch.received, len(part))
+            start = end
+
+    def _send_telemetry(
+        self, device: int, part: Readings, other: dict[int, object], received: int, readings: int
+    ) -> None:
+        outbox = self._out.outbox
+        sequence = outbox.reserve(Class.TELEMETRY)
+        body = self._columnar.encode(
+            device, part.rows, part.value, part.time, part.status, other, outbox.epoch, sequence, received
+        )
+        name = self._table.devices[device].name
+        outbox.put(Class.TELEMETRY, sequence, self._out.topic(Class.TELEMETRY, name), body, readings)
+
+    # -- assets ------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, due: NDArray[np.int64], received: int) -> None:
+        """Score the assets `due` (their numbers) on what the image holds; `received` dates those without good tags."""
+        self.scored.clear()
+        if not len(due):
+            return
+        cohort_of = self._cohort_of[due]
+        for number in np.unique(cohort_of).tolist():
+            self._score(number, due[cohort_of == number], received)
+
+    def _score(self, number: int, assets: NDArray[np.int64], received: int) -> None:
+        cohort = self._watch.cohorts[number]
+        members = self._place[assets]
+        image = self.image
+        seen = gather(cohort.index[members], image.value, image.status, image.time)
+        scores = cohort.scorer.score(members, seen.x)
+        time = np.where(seen.time > 0, seen.time, received)
+        self.scored.append((number, assets, seen, scores))
+        self._count_scores(scores)
+        for transition in self._watch.alarms.step(assets, scores.score, scores.threshold, time):
+            at = int(np.flatnonzero(assets == transition.asset)[0])
+            self._send_alarm(cohort, transition, at, seen, scores)
+
+    def _count_scores(self, scores: Scores) -> None:
+        self.counters["rows_evaluated_total"] += len(scores.reason)
+        for reason, count in zip(*np.unique(scores.reason, return_counts=True), strict=True):
+            kind = Abstain(int(reason))
+            name = "rows_scored_total" if kind is Abstain.NONE else f"rows_abstained_{kind.name.lower()}_total"
+            self.counters[name] += int(count)
+
+    def _send_alarm(self, cohort: Cohort, transition: Transition, at: int, seen: Gathered, scores: Scores) -> None:
+        watch, table = self._watch, self._table
+        name, rows = watch.names[transition.asset], watch.rows[transition.asset]
+        order = np.argsort(-np.nan_to_num(scores.contrib[at], nan=-np.inf))[:_TOP].tolist()
+        contributions = tuple(
+            Contribution(
+                table.names[rows[j]], float(scores.contrib[at, j]), float(seen.x[at, j]), float(scores.expected[at, j]),
+                table.units[rows[j]],
+            )
+            for j in order
+        )  # fmt: skip
+        event = AlarmEvent(
+            asset=name,
+            time_ns=transition.time,
+            state=_word(transition.state),
+            previous=_word(transition.previous),
+            severity=watch.configs[transition.asset].alarm.severity.value,
+            score=transition.score,
+            threshold=transition.threshold,
+            since_ns=transition.since,
+            contributions=contributions,
+            good=int(seen.good[at]),
+            total=len(rows),
+            model=cohort.model,
+            model_version=cohort.version,
+            message=_sentence(name, transition, contributions),
+        )
+        self.counters[f"alarms_{transition.event.name.lower()}_total"] += 1
+        self.send(Class.ALARM, name, event)
+        self.changed(transition)
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def send(self, cls: Class, name: str, event: AlarmEvent | GatewayEvent) -> None:
+        """Give an event to the outbox; `name` is the asset or device that its topic carries."""
+        outbox = self._out.outbox
+        sequence = outbox.reserve(cls)
+        body = encode(event, self._out.gateway, outbox.epoch, sequence)
+        outbox.put(cls, sequence, self._out.topic(cls, name), body, 0)
+
+
+def _word(state: State) -> str:
+    """`ACTIVE_UNACKNOWLEDGED` as ISA-18.2 and our events write it."""
+    return state.name.lower().replace("_", "-")
+
+
+def _sentence(asset: str, transition: Transition, contributions: Iterable[Contribution]) -> str:
+    """What an operator reads first."""
+    first = next(iter(contributions), None)
+    if first is None or transition.state not in ACTIVE:
+        return f"{asset}: {_word(transition.state)}"
+    unit = f" {first.unit}" if first.unit else ""
+    return f"{asset}: {first.tag} is {first.value:.4g}{unit}, expected {first.expected:.4g}{unit} given the other tags"

@@ -1,0 +1,42 @@
+"""All that an adapter's author needs, in one import. Nothing else of the gateway is theirs to use."""
+
+from gateway.sdk import quality
+from gateway.sdk.adapter import API_VERSION, Adapter, Host, Log, PolledAdapter
+from gateway.sdk.batch import Batch, Kind, Rows, Sink
+from gateway.sdk.clock import Clock
+from gateway.sdk.config import Delay, DeviceConfig, Duration, Name, Rate, Size, Table, TagConfig
+from gateway.sdk.errors import ConfigError, DisconnectedError, FieldgateError
+from gateway.sdk.schedule import Schedule, next_due
+from gateway.sdk.tags import Connection, Device, Group, Tag, TagTable
+
+__all__ = [
+    "API_VERSION",
+    "Adapter",
+    "Batch",
+    "Clock",
+    "ConfigError",
+    "Connection",
+    "Delay",
+    "Device",
+    "DeviceConfig",
+    "DisconnectedError",
+    "Duration",
+    "FieldgateError",
+    "Group",
+    "Host",
+    "Kind",
+    "Log",
+    "Name",
+    "PolledAdapter",
+    "Rate",
+    "Rows",
+    "Schedule",
+    "Sink",
+    "Size",
+    "Table",
+    "Tag",
+    "TagConfig",
+    "TagTable",
+    "next_due",
+    "quality",
+]

@@ -1,0 +1,91 @@
+"""A batch: what one device said in one scan, or in one publish response. Columns, never objects per reading."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.sdk.tags import Group
+
+Rows = slice | NDArray[np.uint32]
+
+
+class Kind(IntEnum):
+    """What a batch tells of its rows."""
+
+    DATA = 0  # they were read now
+    CONFIRM = 1  # they have not changed since: the source says so (keep-alive of a subscription); columns are empty
+    LOST = 2  # the connection is gone: the runner says so; values NaN, status bad
+
+
+@dataclass(slots=True)
+class Batch:
+    """Columns of n readings of one device.
+
+    Attributes:
+        device: id of the device (its place in the TagTable).
+        group: id of the scan group, or -1 where the rows are not one whole group (subscriptions).
+        rows: the rows, as one slice or as u4[n].
+        value: f8[n], raw as the device sent them; NaN where status is bad.
+        time: i8[n], source time, Unix ns UTC (the time of receipt where the protocol carries none).
+        status: u4[n], OPC UA StatusCode.
+        received: wall time of receipt, Unix ns UTC.
+        other: what is no number (strings, arrays, structures, integers beyond 2**53), by row; its value column is NaN.
+        kind: data, confirmation or loss.
+        sequence: counted per device by the runner, from 1.
+    """
+
+    device: int
+    group: int
+    rows: Rows
+    value: NDArray[np.float64]
+    time: NDArray[np.int64]
+    status: NDArray[np.uint32]
+    received: int
+    other: dict[int, Any] = field(default_factory=dict)
+    kind: Kind = Kind.DATA
+    sequence: int = 0
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    @classmethod
+    def of(
+        cls,
+        group: Group,
+        value: NDArray[np.float64],
+        received: int,
+        *,
+        time: NDArray[np.int64] | None = None,
+        status: NDArray[np.uint32] | None = None,
+    ) -> "Batch":
+        """A whole scan of `group`: one value a tag, good and of the time of receipt unless told otherwise."""
+        n = len(group)
+        time = np.full(n, received, np.int64) if time is None else time
+        status = np.zeros(n, np.uint32) if status is None else status
+        return cls(group.device, group.id, group.rows, value, time, status, received)
+
+    @classmethod
+    def failed(cls, group: Group, code: int, received: int, kind: Kind = Kind.DATA) -> "Batch":
+        """A scan of `group` that gave nothing: every tag bad with `code`, never a number."""
+        n = len(group)
+        bad = np.full(n, code, np.uint32)
+        times = np.full(n, received, np.int64)
+        return cls(group.device, group.id, group.rows, np.full(n, np.nan), times, bad, received, kind=kind)
+
+    @classmethod
+    def confirm(cls, device: int, rows: Rows, received: int) -> "Batch":
+        """`rows` still hold what they held: the source was heard and reported no change."""
+        empty = np.empty(0)
+        return cls(
+            device, -1, rows, empty, empty.astype(np.int64), empty.astype(np.uint32), received, kind=Kind.CONFIRM
+        )
+
+
+class Sink(Protocol):
+    """Where batches go. A plain call: it never blocks, never awaits and never raises."""
+
+    def __call__(self, batch: Batch) -> None:
+        """Take `batch`; its arrays belong to the sink from now on."""

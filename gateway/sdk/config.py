@@ -1,0 +1,143 @@
+"""Configuration tables: frozen, strict, every field described; units live in the types.
+
+A table is what a person writes. `1s`, `200ms`, `64MiB` and `1/week` are read here, so that the rest of the gateway sees
+seconds, bytes and events per second.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+_DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*")
+_SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|kB|MB|GB|KiB|MiB|GiB)\s*")
+_BYTES: Final = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+_RATE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*/\s*(s|second|min|minute|h|hour|d|day|w|week|month|year)\s*")
+_PER: Final = {
+    "s": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0,
+    "w": 604800.0, "week": 604800.0, "month": 2629800.0, "year": 31557600.0,
+}  # fmt: skip
+
+
+def _duration(value: Any) -> float:
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a duration is a number with a unit: 200ms, 1s, 5min, 2h, 1d, 1w")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _positive_duration(value: Any) -> float:
+    seconds = value if isinstance(value, float) else _duration(value)
+    if seconds <= 0:
+        raise ValueError("must be longer than 0")
+    return seconds
+
+
+def _any_duration(value: Any) -> float:
+    return value if isinstance(value, float) else _duration(value)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a size is a number with a unit: 512KiB, 64MiB, 2GB")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def _rate(value: Any) -> float:
+    if isinstance(value, float):
+        return value
+    match = _RATE.fullmatch(value) if isinstance(value, str) else None
+    if match is None or float(match[1]) == 0:
+        raise ValueError("a rate is a number per time: 1/week, 2/day")
+    return float(match[1]) / _PER[match[2]]
+
+
+Duration = Annotated[
+    float,
+    BeforeValidator(_positive_duration),
+    WithJsonSchema({"type": "string", "pattern": _DURATION.pattern, "examples": ["200ms", "1s", "5min"]}),
+]
+"""Seconds, longer than 0; written `200ms`, `1s`, `5min`, `2h`, `1d`, `1w`."""
+
+Delay = Annotated[
+    float,
+    BeforeValidator(_any_duration),
+    WithJsonSchema({"type": "string", "pattern": _DURATION.pattern, "examples": ["0s", "3s"]}),
+]
+"""Seconds, 0 or longer; written as a Duration."""
+
+Size = Annotated[
+    int,
+    BeforeValidator(_size),
+    WithJsonSchema({"type": "string", "pattern": _SIZE.pattern, "examples": ["64MiB", "2GB"]}),
+]
+"""Bytes; written `512KiB`, `64MiB`, `2GB`."""
+
+Rate = Annotated[
+    float,
+    BeforeValidator(_rate),
+    WithJsonSchema({"type": "string", "pattern": _RATE.pattern, "examples": ["1/week", "2/day"]}),
+]
+"""Events per second; written `1/week`, `2/day`."""
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\-]+$", max_length=64)]
+"""A name that is safe in a topic, a file and a metric: letters, digits, `_` and `-`."""
+
+
+class Table(BaseModel):
+    """The base of every piece of configuration."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _float_pair(value: Any) -> Any:
+    return tuple(float(v) if isinstance(v, int) else v for v in value) if isinstance(value, list) else value
+
+
+class TagConfig(Table):
+    """What every tag may say, whatever its adapter."""
+
+    unit: str = ""
+    """Engineering unit, as it is shown: bar, m³/h, °C."""
+    description: str = ""
+    """What the tag is, for people."""
+    scale: float = 1.0
+    """The value is raw * scale + offset."""
+    offset: float = 0.0
+    """The value is raw * scale + offset."""
+    range: Annotated[tuple[float, float] | None, BeforeValidator(_float_pair)] = None
+    """Engineering range [low, high], after scaling; values beyond it are clamped and marked uncertain."""
+    deadband: float = Field(default=0.0, ge=0)
+    """A change of this size or less, in engineering units, is not reported."""
+    every: Duration | None = None
+    """Period of this tag; the device's own unless set."""
+    stale_after: Duration | None = None
+    """Not refreshed for this long, the value is marked uncertain; three periods unless set."""
+
+
+class DeviceConfig(Table):
+    """What every device may say. An adapter's `Config` adds its own fields and its own type of tag."""
+
+    device: Name
+    """Name of the device, unique in the gateway."""
+    adapter: str
+    """Name of the adapter that reads it; `fieldgate plugins` lists them."""
+    description: str = ""
+    """What the device is, for people."""
+    every: Duration = 1.0
+    """Period at which its tags are read."""
+    stale_after: Duration | None = None
+    """Not refreshed for this long, its tags are marked uncertain; three periods unless set."""
+    tags: Mapping[Name, TagConfig] = Field(min_length=1)
+    """The tags, by name."""
+
+    def connection(self) -> str:
+        """What is opened for this device; devices of one adapter that return the same text share one connection."""
+        return self.device

@@ -1,0 +1,259 @@
+"""From score to alarm state, for all assets at once: the states of ISA-18.2 as a table, and the delays before them.
+
+A score must stay above its threshold for the on-delay before the alarm goes active, and below the dead-band for the
+off-delay before it returns. Each alarm raises the threshold of its asset a little, and time lowers it again, so that
+the number of alarms in the long run stays near the budget whatever the calibration was worth.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.config.schema import AlarmConfig
+
+SECOND: Final = 1_000_000_000
+RAISE_BY: Final = 0.35  # eta: one alarm multiplies the threshold by exp(0.35) = 1.42
+RAISE_MAX: Final = 6 * RAISE_BY  # a chattering asset must not make itself blind: at most 8.2 times the threshold
+NEVER: Final = np.int64(-1)
+
+
+class State(IntEnum):
+    """ISA-18.2 §5.3: the states of an alarm."""
+
+    NORMAL = 0
+    ACTIVE_UNACKNOWLEDGED = 1
+    ACTIVE_ACKNOWLEDGED = 2
+    RETURNED_UNACKNOWLEDGED = 3
+    SHELVED = 4
+    SUPPRESSED = 5
+    OUT_OF_SERVICE = 6
+
+
+class Event(IntEnum):
+    """What moves an alarm: the score (raise, return), an operator, or the design of the plant."""
+
+    RAISE = 0
+    RETURN = 1
+    ACKNOWLEDGE = 2
+    SHELVE = 3
+    UNSHELVE = 4
+    SUPPRESS = 5
+    UNSUPPRESS = 6
+    REMOVE = 7
+    RESTORE = 8
+
+
+S, E = State, Event
+TABLE: Final[dict[tuple[State, Event], State]] = {
+    (S.NORMAL, E.RAISE): S.ACTIVE_UNACKNOWLEDGED,
+    (S.ACTIVE_UNACKNOWLEDGED, E.RETURN): S.RETURNED_UNACKNOWLEDGED,
+    (S.ACTIVE_UNACKNOWLEDGED, E.ACKNOWLEDGE): S.ACTIVE_ACKNOWLEDGED,
+    (S.ACTIVE_ACKNOWLEDGED, E.RETURN): S.NORMAL,
+    (S.RETURNED_UNACKNOWLEDGED, E.RAISE): S.ACTIVE_UNACKNOWLEDGED,
+    (S.RETURNED_UNACKNOWLEDGED, E.ACKNOWLEDGE): S.NORMAL,
+    # From each of these three, back to normal: a score that is still above raises anew at its next row.
+    (S.SHELVED, E.UNSHELVE): S.NORMAL,
+    (S.SUPPRESSED, E.UNSUPPRESS): S.NORMAL,
+    (S.OUT_OF_SERVICE, E.RESTORE): S.NORMAL,
+    (S.SHELVED, E.REMOVE): S.OUT_OF_SERVICE,
+    (S.SUPPRESSED, E.REMOVE): S.OUT_OF_SERVICE,
+    **{
+        (state, event): target
+        for state in (S.NORMAL, S.ACTIVE_UNACKNOWLEDGED, S.ACTIVE_ACKNOWLEDGED, S.RETURNED_UNACKNOWLEDGED)
+        for event, target in ((E.SHELVE, S.SHELVED), (E.SUPPRESS, S.SUPPRESSED), (E.REMOVE, S.OUT_OF_SERVICE))
+    },
+}
+ACTIVE: Final = (S.ACTIVE_UNACKNOWLEDGED, S.ACTIVE_ACKNOWLEDGED)
+
+
+def _column(event: Event) -> NDArray[np.bool_]:
+    """Mask over the states from which `event` is legal."""
+    return np.array([(state, event) in TABLE for state in State])
+
+
+MAY_RAISE: Final, MAY_RETURN: Final = _column(E.RAISE), _column(E.RETURN)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One change of state.
+
+    Attributes:
+        asset: number of the asset.
+        time: when it changed, Unix ns UTC, of the batch or of the command.
+        previous: the state before.
+        state: the state now.
+        event: what moved it.
+        score: the score of that row; the last known one for a command.
+        threshold: the threshold that held, raised by what the asset has alarmed lately.
+        since: when the score went above (raise) or below (return), Unix ns UTC; otherwise `time`.
+    """
+
+    asset: int
+    time: int
+    previous: State
+    state: State
+    event: Event
+    score: float
+    threshold: float
+    since: int
+
+
+class Alarms:
+    """The alarm of every asset, one row each. Objects only for changes of state."""
+
+    def __init__(self, configs: Sequence[AlarmConfig]) -> None:
+        n = len(configs)
+        self.state = np.zeros(n, np.uint8)
+        self.offset = np.zeros(n)  # of the log threshold: what the alarms so far have added, less what time took away
+        self._on, self._off, self._realarm = (
+            np.array([round(getattr(c, name) * SECOND) for c in configs], np.int64)
+            for name in ("on_delay", "off_delay", "realarm")
+        )
+        self._return_at = np.array([1 - c.deadband for c in configs], float)
+        self._relax = np.array([RAISE_BY * c.budget / SECOND for c in configs], float)  # per ns
+        self._seen = np.full(n, NEVER)  # time of the last row
+        self._above_for, self._below_for = np.full((2, n), NEVER)  # ns; never: not above, not below
+        self._since_raise = np.full(n, NEVER)  # ns; never: no alarm yet
+        self._since = np.zeros(n, np.int64)  # when the score went above or below
+        self._until = np.full(n, NEVER)  # end of shelving
+        self._score, self._threshold = np.full((2, n), np.nan)
+
+    def __len__(self) -> int:
+        return len(self.state)
+
+    @property
+    def active(self) -> NDArray[np.bool_]:
+        """Mask over the assets whose alarm is active."""
+        return np.isin(self.state, ACTIVE)
+
+    def step(
+        self,
+        assets: NDArray[np.int64],
+        score: NDArray[np.float64],
+        threshold: NDArray[np.float64],
+        time: NDArray[np.int64],
+    ) -> list[Transition]:
+        """Take one row of each of `assets` and say what changed.
+
+        A score of NaN (the asset abstains) holds everything as it is. Only the time between rows counts, never the
+        date: a source clock that steps back stops the delays for one row, and no more.
+
+        Args:
+            assets: i8[B], each at most once.
+            score: f8[B].
+            threshold: f8[B].
+            time: i8[B], source time of the rows, Unix ns UTC.
+        """
+        moved = self._expire(assets, time)
+        known = ~np.isnan(score)
+        elapsed = self._elapsed(assets, time, known)
+        if not known.all():
+            assets, score, threshold, time = assets[known], score[known], threshold[known], time[known]
+        limit = self._limit(assets, threshold, elapsed)
+        self._score[assets], self._threshold[assets] = score, limit
+        above, below = score > limit, score < limit * self._return_at[assets]
+        self._count(self._above_for, assets, above, elapsed, time)
+        self._count(self._below_for, assets, below, elapsed, time)
+        return moved + self._raised(assets, time) + self._returned(assets, time)
+
+    def command(self, asset: int, event: Event, time: int, until: int | None = None) -> Transition | None:
+        """Let an operator, or the plant, move one alarm; None when its state knows no such event.
+
+        Args:
+            asset: number of the asset.
+            event: anything but raise and return, which only the score gives.
+            time: when, Unix ns UTC.
+            until: end of shelving, Unix ns UTC; only with Event.SHELVE, and without it shelving does not end by itself.
+        """
+        target = TABLE.get((State(self.state[asset]), event))
+        if target is None or event in (Event.RAISE, Event.RETURN):
+            return None
+        self._until[asset] = until if event is Event.SHELVE and until is not None else NEVER
+        return self._move(asset, event, time, time)
+
+    def snapshot(self, asset: int) -> dict[str, Any]:
+        """What must survive a restart, as JSON takes it."""
+        return {
+            "state": State(self.state[asset]).name.lower(),
+            "offset": float(self.offset[asset]),
+            "until": int(self._until[asset]),
+            "since_raise": int(self._since_raise[asset]),
+        }
+
+    def restore(self, asset: int, record: dict[str, Any]) -> None:
+        """Take up what `snapshot` gave. Raises KeyError, TypeError or ValueError when the record is not one."""
+        state, offset = State[record["state"].upper()], float(record["offset"])
+        until, since_raise = int(record["until"]), int(record["since_raise"])
+        if not 0 <= offset <= RAISE_MAX:
+            raise ValueError(f"offset {offset} is outside 0 to {RAISE_MAX}")
+        self.state[asset], self.offset[asset] = state, offset
+        self._until[asset], self._since_raise[asset] = until, since_raise
+
+    def _expire(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
+        until = self._until[assets]
+        over = (until != NEVER) & (time >= until)
+        self._until[assets[over]] = NEVER
+        return [self._move(int(assets[i]), Event.UNSHELVE, int(time[i]), int(time[i])) for i in np.flatnonzero(over)]
+
+    def _elapsed(
+        self, assets: NDArray[np.int64], time: NDArray[np.int64], known: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Time since the last row of each asset, not below 0; the known ones, for an abstention holds everything."""
+        seen = self._seen[assets]
+        self._seen[assets] = time
+        elapsed = np.where(seen == NEVER, 0, np.maximum(time - seen, 0))[known]
+        raised = self._since_raise[assets[known]]
+        self._since_raise[assets[known]] = np.where(raised == NEVER, NEVER, raised + elapsed)
+        return elapsed
+
+    def _limit(
+        self, assets: NDArray[np.int64], threshold: NDArray[np.float64], elapsed: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """The threshold that holds: event-level adaptive conformal inference (Gibbs and Candès 2021)."""
+        offset = np.maximum(self.offset[assets] - self._relax[assets] * elapsed, 0.0)
+        self.offset[assets] = offset
+        return threshold * np.exp(offset)
+
+    def _count(
+        self,
+        column: NDArray[np.int64],
+        assets: NDArray[np.int64],
+        holds: NDArray[np.bool_],
+        elapsed: NDArray[np.int64],
+        time: NDArray[np.int64],
+    ) -> None:
+        """Let `column` say for how long `holds` has been so without a break."""
+        so_far = column[assets]
+        first = holds & (so_far == NEVER)
+        column[assets] = np.where(holds, np.where(first, 0, so_far + elapsed), NEVER)
+        self._since[assets[first]] = time[first]
+
+    def _raised(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
+        above, since = self._above_for[assets], self._since_raise[assets]
+        rested = (since == NEVER) | (since >= self._realarm[assets])
+        due = MAY_RAISE[self.state[assets]] & (above != NEVER) & (above >= self._on[assets]) & rested
+        moved = [self._by_score(int(assets[i]), Event.RAISE, int(time[i])) for i in np.flatnonzero(due)]
+        self._since_raise[assets[due]] = 0
+        return moved
+
+    def _returned(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
+        below = self._below_for[assets]
+        due = MAY_RETURN[self.state[assets]] & (below != NEVER) & (below >= self._off[assets])
+        return [self._by_score(int(assets[i]), Event.RETURN, int(time[i])) for i in np.flatnonzero(due)]
+
+    def _by_score(self, asset: int, event: Event, time: int) -> Transition:
+        return self._move(asset, event, time, int(self._since[asset]))
+
+    def _move(self, asset: int, event: Event, time: int, since: int) -> Transition:
+        previous = State(self.state[asset])
+        state = TABLE[previous, event]
+        self.state[asset] = state
+        if previous in ACTIVE and state not in ACTIVE:  # not at the raise: an alarm must not end by its own doing
+            self.offset[asset] = min(self.offset[asset] + RAISE_BY, RAISE_MAX)
+        score, threshold = float(self._score[asset]), float(self._threshold[asset])
+        return Transition(asset, time, previous, state, event, score, threshold, since)

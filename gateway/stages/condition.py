@@ -1,0 +1,116 @@
+"""First stage: raw readings become values in engineering units, each with an honest quality, and are reported or held.
+
+Pure functions over columns of n readings. What comes in is what adapters delivered; what goes out never carries a NaN,
+an infinity or a step back in time as good.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.sdk.quality import (
+    BAD,
+    BAD_INVALID_TIMESTAMP,
+    BAD_OUT_OF_RANGE,
+    GOOD,
+    UNCERTAIN,
+    UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
+)
+from gateway.sdk.tags import TagTable
+
+Mode = Literal["changes", "all", "off"]
+
+
+@dataclass(slots=True)
+class Readings:
+    """n readings of any tags, as columns of one length.
+
+    Attributes:
+        rows: u4[n], row of each reading.
+        value: f8[n].
+        time: i8[n], source time, Unix ns.
+        status: u4[n], StatusCode.
+    """
+
+    rows: NDArray[np.uint32]
+    value: NDArray[np.float64]
+    time: NDArray[np.int64]
+    status: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class Conditioner:
+    """Scaling and checks for the tags of one table. Holds constants only."""
+
+    def __init__(self, table: TagTable) -> None:
+        self._scale, self._offset = table.scale, table.offset
+        self._low, self._high = table.low, table.high
+        self._deadband = table.deadband
+        self._scaled = bool((table.scale != 1).any() or (table.offset != 0).any())
+        self._ranged = bool(np.isfinite(table.low).any() or np.isfinite(table.high).any())
+
+    def __call__(
+        self, raw: Readings, last_time: NDArray[np.int64], exempt: NDArray[np.bool_] | None = None
+    ) -> Readings:
+        """Condition `raw`.
+
+        Args:
+            raw: what was read.
+            last_time: i8[n], source time of the last usable reading of the same rows.
+            exempt: mask of the readings that are no numbers (text, arrays): they are not judged as such.
+        """
+        rows, value, status = raw.rows, raw.value, raw.status.copy()
+        if self._scaled:
+            value = value * self._scale[rows] + self._offset[rows]
+        usable = status < BAD
+        broken = usable & ~np.isfinite(value)
+        if exempt is not None:
+            broken &= ~exempt
+        status[broken] = BAD_OUT_OF_RANGE
+        status[usable & (raw.time < last_time)] = BAD_INVALID_TIMESTAMP
+        if self._ranged:
+            value = self._clamp(rows, value, status)
+        bad = status >= BAD
+        if bad.any():
+            value = np.where(bad, np.nan, value)
+        return Readings(rows, value, raw.time, status)
+
+    def _clamp(
+        self, rows: NDArray[np.uint32], value: NDArray[np.float64], status: NDArray[np.uint32]
+    ) -> NDArray[np.float64]:
+        """Hold values within the engineering range; what lay beyond it is uncertain (status is marked in place)."""
+        low, high = self._low[rows], self._high[rows]
+        beyond = ((value < low) | (value > high)) & (status < UNCERTAIN)
+        status[beyond] = UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
+        clamped: NDArray[np.float64] = np.clip(value, low, high)
+        return clamped
+
+    def worth_reporting(
+        self, new: Readings, reported: NDArray[np.float64], reported_status: NDArray[np.uint32], mode: Mode
+    ) -> NDArray[np.bool_]:
+        """Mask of the readings that go out: beyond the dead-band of what was reported last, or of another quality.
+
+        Args:
+            new: conditioned readings.
+            reported: f8[n], the values reported last for the same rows.
+            reported_status: u4[n], their status.
+            mode: `changes` as said; `all` and `off` report everything and nothing.
+        """
+        if mode != "changes":
+            return np.full(len(new), mode == "all")
+        with np.errstate(invalid="ignore"):
+            moved = np.abs(new.value - reported) > self._deadband[new.rows]
+        mask: NDArray[np.bool_] = moved | (new.status != reported_status)
+        return mask
+
+
+def stale(
+    status: NDArray[np.uint32], heard: NDArray[np.int64], stale_after: NDArray[np.int64], now: int
+) -> NDArray[np.int64]:
+    """Rows whose value is still called good though it was not refreshed within its time (all i8[N] in monotonic ns)."""
+    rows: NDArray[np.int64] = np.flatnonzero((status == GOOD) & (now - heard > stale_after))
+    return rows

@@ -1,0 +1,96 @@
+"""Second stage: which assets are due, and the row of values that their model sees.
+
+An asset names tags. It is due when every scan group that holds one of them was read since it was last scored, or,
+with a period of its own, when that has passed. All due assets of one model and width are gathered in one fancy index.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.sdk.quality import UNCERTAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What a cohort of B assets looks like now.
+
+    Attributes:
+        x: f8[B, D], NaN where the value is not good.
+        good: i8[B], number of good tags.
+        time: i8[B], newest source time among the good tags, Unix ns; 0 where none is good.
+    """
+
+    x: NDArray[np.float64]
+    good: NDArray[np.int64]
+    time: NDArray[np.int64]
+
+
+def gather(
+    index: NDArray[np.int64], value: NDArray[np.float64], status: NDArray[np.uint32], time: NDArray[np.int64]
+) -> Gathered:
+    """Take the tags `index` (i8[B, D], rows) out of the image's columns."""
+    usable = status[index] < UNCERTAIN
+    x = np.where(usable, value[index], np.nan)
+    newest = np.where(usable, time[index], 0).max(axis=1)
+    return Gathered(x, usable.sum(axis=1), newest)
+
+
+class Readiness:
+    """Which assets wait for which scan groups. A group that was lost is not waited for until it is read again."""
+
+    def __init__(self, groups_of_asset: Sequence[Sequence[int]], group_count: int) -> None:
+        pairs = [(asset, group) for asset, groups in enumerate(groups_of_asset) for group in sorted(set(groups))]
+        self._asset = np.array([asset for asset, _ in pairs], np.int64)
+        self._fresh = np.zeros(len(pairs), bool)
+        self._absent = np.zeros(len(pairs), bool)
+        self._missing = np.array([len(set(groups)) for groups in groups_of_asset], np.int64)
+        self._of_group: list[NDArray[np.int64]] = (
+            [np.array([i for i, (_, g) in enumerate(pairs) if g == group], np.int64) for group in range(group_count)]
+            if pairs
+            else [np.empty(0, np.int64)] * group_count
+        )
+        self._of_asset: list[NDArray[np.int64]] = _positions(self._asset, len(groups_of_asset))
+
+    def read(self, groups: Iterable[int]) -> NDArray[np.int64]:
+        """Note that `groups` were read; give the assets that are due now, and let them wait anew."""
+        pairs = self._pairs(groups)
+        if not len(pairs):
+            return pairs
+        self._absent[pairs] = False
+        self._arrive(pairs)
+        touched = np.unique(self._asset[pairs])
+        due: NDArray[np.int64] = touched[self._missing[touched] == 0]
+        self._wait_anew(due)
+        return due
+
+    def lost(self, groups: Iterable[int]) -> None:
+        """Note that `groups` are gone: nobody waits for them."""
+        pairs = self._pairs(groups)
+        self._absent[pairs] = True
+        self._arrive(pairs)
+
+    def _pairs(self, groups: Iterable[int]) -> NDArray[np.int64]:
+        found = [self._of_group[group] for group in groups]
+        if len(found) == 1:
+            return found[0]
+        return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def _arrive(self, pairs: NDArray[np.int64]) -> None:
+        new = pairs[~self._fresh[pairs]]
+        self._fresh[new] = True
+        np.subtract.at(self._missing, self._asset[new], 1)
+
+    def _wait_anew(self, assets: NDArray[np.int64]) -> None:
+        for asset in assets.tolist():
+            mine = self._of_asset[asset]
+            self._fresh[mine] = self._absent[mine]
+            self._missing[asset] = np.count_nonzero(~self._absent[mine])
+
+
+def _positions(asset: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
+    """For each asset, where its pairs stand (`asset` is sorted)."""
+    edges = np.searchsorted(asset, np.arange(count + 1))
+    return [np.arange(edges[i], edges[i + 1]) for i in range(count)]

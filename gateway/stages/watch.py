@@ -1,0 +1,51 @@
+"""What is judged: assets, the cohorts that score them, and their alarms."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.config.schema import AssetConfig
+from gateway.stages.alarm import Alarms
+from gateway.stages.features import Readiness
+from gateway.stages.score import Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The assets of one model and one width: n of them, D tags each, scored in one call.
+
+    Attributes:
+        scorer: what scores them.
+        assets: i8[n], number of each member among all assets.
+        index: i8[n, D], rows of each member's tags.
+        model: name of the model, as events carry it.
+        version: its version.
+    """
+
+    scorer: Scorer
+    assets: NDArray[np.int64]
+    index: NDArray[np.int64]
+    model: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """All assets, in the order of the configuration; cohorts partition them."""
+
+    names: tuple[str, ...]
+    configs: tuple[AssetConfig, ...]
+    rows: tuple[tuple[int, ...], ...]  # rows of each asset's tags
+    cohorts: tuple[Cohort, ...]
+    alarms: Alarms
+    readiness: Readiness
+
+    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For each asset, the number of its cohort and its place in it."""
+        cohort_of = np.zeros(len(self.names), np.int64)
+        place = np.zeros(len(self.names), np.int64)
+        for number, cohort in enumerate(self.cohorts):
+            cohort_of[cohort.assets] = number
+            place[cohort.assets] = np.arange(len(cohort.assets))
+        return cohort_of, place

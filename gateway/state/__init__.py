@@ -1,0 +1,1 @@
+"""The small durable state: alarms and calibrations, in SQLite."""

@@ -1,0 +1,10 @@
+CREATE TABLE calibration (
+  asset       TEXT PRIMARY KEY,
+  fingerprint TEXT NOT NULL,     -- of the asset's tags and model: another set of tags needs another calibration
+  made        INTEGER NOT NULL,  -- Unix ns
+  content     BLOB NOT NULL
+);
+CREATE TABLE alarm (
+  asset    TEXT PRIMARY KEY,
+  content  TEXT NOT NULL         -- JSON, as gateway.stages.alarm gives it
+);

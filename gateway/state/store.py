@@ -1,0 +1,94 @@
+"""The small durable state: alarm states and calibrations. SQLite with synchronous=FULL; the volume is tiny.
+
+Opened, used and closed on one thread of its own. The schema carries its version; each step up is one SQL file.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from gateway.sdk.errors import FieldgateError
+
+VERSION: Final = 1
+
+
+class StateError(FieldgateError):
+    """The state cannot be read by this version. The message names the file and the remedy."""
+
+
+class StateStore:
+    """Alarms and calibrations by asset."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the store at `path`. A damaged file is set aside (`.damaged`) and a fresh one begun."""
+        self.path = path
+        self.set_aside: Path | None = None
+        try:
+            self._db = self._open()
+        except sqlite3.DatabaseError:
+            self.set_aside = path.with_suffix(".damaged")
+            path.replace(self.set_aside)
+            self._db = self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=FULL")
+            _check(db)
+            self._migrate(db)
+        except (sqlite3.DatabaseError, StateError):
+            db.close()
+            raise
+        return db
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        (found,) = db.execute("PRAGMA user_version").fetchone()
+        if found > VERSION:
+            raise StateError(f"{self.path} is of a newer Fieldgate (state version {found}, this one knows {VERSION})")
+        for version in range(found + 1, VERSION + 1):
+            script = files("gateway.state").joinpath(f"schema_v{version}.sql").read_text()
+            db.executescript(f"BEGIN;\n{script}\nPRAGMA user_version={version};\nCOMMIT;")
+
+    def calibration(self, asset: str, fingerprint: str) -> bytes | None:
+        """The calibration of `asset`, if it was made for these tags and this model."""
+        row = self._db.execute(
+            "SELECT content FROM calibration WHERE asset = ? AND fingerprint = ?", (asset, fingerprint)
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    def keep_calibration(self, asset: str, fingerprint: str, made: int, content: bytes) -> None:
+        """Keep the calibration of `asset`; the former one is replaced."""
+        self._db.execute("INSERT OR REPLACE INTO calibration VALUES (?, ?, ?, ?)", (asset, fingerprint, made, content))
+
+    def alarms(self) -> dict[str, str]:
+        """The alarm state of every asset that ever had one, as JSON."""
+        return dict(self._db.execute("SELECT asset, content FROM alarm"))
+
+    def keep_alarms(self, states: dict[str, str]) -> None:
+        """Keep the alarm states of some assets, all or none."""
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO alarm VALUES (?, ?)", states.items())
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except sqlite3.Error:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def _check(db: sqlite3.Connection) -> None:
+    (verdict,) = db.execute("PRAGMA quick_check").fetchone()
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(str(verdict))

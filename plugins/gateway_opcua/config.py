@@ -1,0 +1,85 @@
+"""What a person may write for an OPC UA device."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from gateway.sdk import DeviceConfig, Duration, Name, TagConfig
+from gateway_opcua import nodeid
+
+DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
+
+
+def _endpoint(url: str) -> str:
+    """`opc.tcp://host[:port][/path]`, with the port spelt out."""
+    if url != url.strip() or any(c.isspace() for c in url):
+        raise ValueError("a URL has no spaces in it")
+    parts = urlsplit(url)
+    if parts.scheme != "opc.tcp" or not parts.hostname:
+        raise ValueError("an OPC UA server is written opc.tcp://host:port or opc.tcp://host:port/path")
+    if "@" in parts.netloc:
+        raise ValueError("user and password do not belong in the URL: use user: and password: !secret name")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"opc.tcp://{host}:{parts.port or DEFAULT_PORT}{parts.path}"
+
+
+def _node(text: str) -> str:
+    nodeid.parse(text)
+    return text.strip()
+
+
+AsPath = Annotated[Path, BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value)]
+
+
+class OpcuaTag(TagConfig):
+    """One variable of an OPC UA server."""
+
+    node: Annotated[str, AfterValidator(_node)]
+    """Node id in the standard form: ns=2;s=Heater.Temp, ns=2;i=1001, nsu=http://maker/line;s=Heater.Temp, i=2258."""
+
+
+class OpcuaDevice(DeviceConfig):
+    """A device behind an OPC UA server. Devices with the same server, security and user share one session."""
+
+    connect: Annotated[str, AfterValidator(_endpoint)]
+    """The server: opc.tcp://host:port or opc.tcp://host:port/path; port 4840 unless given."""
+    security: Literal["none", "sign", "sign_and_encrypt"] = "none"
+    """Whether messages are signed, or signed and encrypted."""
+    policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] = "Basic256Sha256"
+    """Security policy, where `security` is not none."""
+    trust: AsPath | None = None
+    """PEM or DER file with the server's certificate; unset, the first certificate seen is kept and no other accepted."""
+    user: str | None = Field(default=None, min_length=1)
+    """User name at the server; anonymous unless set."""
+    password: SecretStr | None = None
+    """Password of `user`; always a reference: !secret name."""
+    mode: Literal["read", "subscribe"] = "read"
+    """read: asked for every value in every period; subscribe: the server tells what has changed."""
+    timeout: Duration = 4.0
+    """Longest wait for the answer to one request."""
+    queue: int = Field(default=1, ge=1, le=1000)
+    """subscribe: values that the server keeps per tag between two messages; with 1 the newest wins."""
+    retry: Duration = 30.0
+    """subscribe: wait before a tag that the server refused is tried again; doubled each time, up to ten minutes."""
+    tags: Mapping[Name, OpcuaTag] = Field(min_length=1)
+    """The tags, by name."""
+
+    @model_validator(mode="after")
+    def _password_has_a_user(self) -> Self:
+        if self.password is not None and self.user is None:
+            raise ValueError("password is set but user is not")
+        return self
+
+    @model_validator(mode="after")
+    def _trust_has_a_use(self) -> Self:
+        if self.trust is not None and self.security == "none":
+            raise ValueError("trust is set but security is none: no certificate would be checked")
+        return self
+
+    def connection(self) -> str:
+        """Server, security and user: what one session is made of."""
+        security = self.security if self.security == "none" else f"{self.security} {self.policy}"
+        return f"{self.connect} {security} {self.user or 'anonymous'}"

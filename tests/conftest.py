@@ -1,0 +1,29 @@
+"""Shared by all tests: the option that forbids skips, and where recordings lie."""
+
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="a skipped test fails the run")
+    parser.addoption("--kills", type=int, default=12, help="how often the daemon is killed in the torture test")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if session.config.getoption("--all") and skipped and session.exitstatus == 0:
+        reporter.write_line(f"--all forbids skips: {len(skipped)} skipped", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """The folder of recorded data sets; a test that needs it is skipped loudly without."""
+    folder = SHARED / "data"
+    if not folder.is_dir():
+        pytest.skip(f"recordings are not at hand: {folder} is missing")
+    return folder
