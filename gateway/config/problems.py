@@ -1,4 +1,4 @@
-"""What is said when a configuration is wrong: file, line and column, path, a plain sentence, the remedy, the line itself.
+"""What is said when a configuration is wrong: where, a plain sentence, the remedy, the line itself.
 
 All problems of all files are gathered and shown at once. A secret written in plain text is never shown.
 """
@@ -17,6 +17,7 @@ Path = tuple[Key, ...]
 Place = tuple[int, int]  # line and column, both from 1
 
 MAX_SHOWN: Final = 100
+MAX_SLIP: Final = 3  # a misspelling is at most this much longer or shorter
 MAX_LINE: Final = 120  # characters of a source line that are shown
 SECRET_WORDS: Final = frozenset({"password", "passwd", "passphrase", "secret", "token", "credential", "pin"})
 
@@ -65,13 +66,13 @@ class Problem:
         if not self.source_line.strip():
             return
         cut = max(0, self.column - MAX_LINE + 20)
-        shown = self.source_line[cut : cut + MAX_LINE].replace("\t", " ")
+        shown = "".join(sign if sign.isprintable() else " " for sign in self.source_line[cut : cut + MAX_LINE])
         yield f"    {shown}"
         if self.column - 1 - cut <= len(shown):
             yield "    " + " " * _width(shown[: self.column - 1 - cut]) + "^"
 
 
-class ConfigErrors(ConfigError):
+class ConfigErrors(ConfigError):  # noqa: N818 - many problems in one error, and it is a ConfigError
     """All that is wrong with a configuration, sorted by place."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -130,8 +131,11 @@ def spell(path: Path) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that `word` was probably meant to be, or "". Cheap for tens of thousands of known words."""
+    ends = {word[:1], word[-1:]}
     near = [
-        other for other in known if abs(len(other) - len(word)) <= 3 and {other[:1], other[-1:]} & {word[:1], word[-1:]}
+        other
+        for other in known
+        if abs(len(other) - len(word)) <= MAX_SLIP and not ends.isdisjoint((other[:1], other[-1:]))
     ]
     return next(iter(get_close_matches(word, near[:500], 1)), "")
 

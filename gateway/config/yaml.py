@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from yaml import events
-from yaml.cyaml import CParser
+from yaml import CBaseLoader, events
 from yaml.error import MarkedYAMLError
 
 from gateway.config.problems import Key, Path, Place, Source
@@ -40,6 +39,7 @@ _UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u20
 # What libyaml says, what a person needs to know, and whether the place that matters is where the context began.
 _SENTENCES: Final = (
     ("tab character", "a tab cannot indent; use spaces", False),
+    ("cannot start any token", "a tab or a special sign cannot stand here; indent with spaces, or use quotes", False),
     ("mapping values are not allowed", "a ':' too many, or wrong indentation; put text with ': ' in quotes", False),
     ("could not find expected ':'", "a key without its ':'", True),
     ("did not find expected key", "wrong indentation, or a key without its ':'", False),
@@ -151,7 +151,7 @@ class _Builder:
     """Events in, documents out. The stack is a list: depth costs no recursion."""
 
     def __init__(self, text: str, source: Source) -> None:
-        self._parser = CParser(text)
+        self._parser = CBaseLoader(text)
         self._source = source
         self._stack: list[_Frame] = []
         self._documents: list[Document] = []
@@ -286,7 +286,7 @@ def _start(event: Any) -> Place:
 
 
 def _sentence(error: MarkedYAMLError) -> tuple[Place, Path, str]:
-    """libyaml's complaint in plain words, where the eye should go."""
+    """What libyaml complains of, in plain words, where the eye should go."""
     problem = error.problem or "not YAML"
     for found, sentence, from_context in _SENTENCES:
         if found in problem:

@@ -6,9 +6,10 @@ scored by the other four) set the unit of the score, and later the threshold.
 """
 
 import io
+import itertools
 import zipfile
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,14 +77,16 @@ class Calibration:
         version = fields.pop("version", None)
         if version is None or int(version) != VERSION or fields.keys() != cls.__dataclass_fields__.keys():
             raise CalibrationError(f"stored calibration is of version {version}, this gateway reads {VERSION}")
-        return cls(**fields)._checked()
+        calibration = cls(**fields)
+        calibration.check()
+        return calibration
 
-    def _checked(self) -> "Calibration":
+    def check(self) -> None:
+        """Raises CalibrationError when the columns do not fit together."""
         k, d = len(self.spans), self.width
         shapes = {"s": (d,), "mu": (k, d), "P": (k, d, d), "c": (k,), "last": (k, d), "scores": self.scores.shape[:1]}
         if any(getattr(self, name).shape != shape for name, shape in shapes.items()):
             raise CalibrationError("stored calibration has columns of different width")
-        return self
 
 
 def alphas(spans: NDArray[np.int64] | tuple[int, ...]) -> F8:
@@ -181,7 +184,7 @@ def ledoit_wolf(centred: F8) -> F8:
     """Covariance shrunk towards a multiple of the identity (Ledoit and Wolf 2004), of centred[n, D]."""
     n, d = centred.shape
     sample = centred.T @ centred / n
-    target = np.trace(sample) / d * np.eye(d)
+    target: F8 = np.trace(sample) / d * np.eye(d)
     spread = float(((sample - target) ** 2).sum())
     if spread <= 0:
         return target
@@ -195,19 +198,14 @@ def distance(rows: F8, mu: F8, precision: F8) -> F8:
     """f8[n], root of the mean squared distance per tag of rows[n, D] from mu."""
     d = rows - mu
     squared: F8 = ((d @ precision) * d).sum(axis=1) / rows.shape[1]
-    return np.sqrt(np.maximum(squared, 0.0))
+    root: F8 = np.sqrt(np.maximum(squared, 0.0))
+    return root
 
 
 def _out_of_fold(rows: F8) -> F8:
     """Distances of each of five contiguous blocks from what the other four say is normal."""
     cuts = np.linspace(0, len(rows), FOLDS + 1).astype(int)
     scores = np.empty(len(rows))
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+    for a, b in itertools.pairwise(cuts):
         scores[a:b] = distance(rows[a:b], *_normal(np.concatenate([rows[:a], rows[b:]])))
     return scores
-
-
-def as_bank(calibration: Calibration) -> dict[str, Any]:
-    """The columns that the graph reads, by the names of its inputs."""
-    names = ("m", "s", "mu", "P", "c")
-    return {name: getattr(calibration, name) for name in names}

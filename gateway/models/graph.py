@@ -18,7 +18,9 @@ OPSET: Final = 17
 IR: Final = 8
 F4, F8, I8 = TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.INT64
 
-INPUTS: Final = {
+Lines = tuple[tuple[str, dict[str, Any]], ...]
+
+INPUTS: Final[dict[str, tuple[Any, list[Any]]]] = {
     "x": (F8, ["B", "D"]),  # the tags; NaN where one is bad
     "e": (F4, ["B", "K", "D"]),  # the smoothed tags so far
     "a": (I8, ["B"]),  # row of each asset in the columns below
@@ -30,7 +32,7 @@ INPUTS: Final = {
     "c": (F4, ["N", "K"]),
     "alpha": (F4, ["K", 1]),
 }
-OUTPUTS: Final = {
+OUTPUTS: Final[dict[str, tuple[Any, list[Any]]]] = {
     "score": (F4, ["B"]),
     "contrib": (F4, ["B", "D"]),
     "expected": (F8, ["B", "D"]),
@@ -46,7 +48,7 @@ CONSTANTS: Final[dict[str, Any]] = {
 }
 
 # Each line: output = op(inputs), and the attributes of the op. A name with a trailing _ belongs to the row's asset.
-STANDARDISE: Final = (
+STANDARDISE: Final[Lines] = (
     ("m_ = Gather(m, a)", {"axis": 0}),
     ("s_ = Gather(s, a)", {"axis": 0}),
     ("above = Sub(x, m_)", {}),
@@ -56,13 +58,13 @@ STANDARDISE: Final = (
     ("z = Unsqueeze(short, one)", {}),
     ("nan = IsNaN(z)", {}),
 )
-SMOOTH: Final = (  # E = e + alpha (z - e); a bad tag keeps its e
+SMOOTH: Final[Lines] = (  # E = e + alpha (z - e); a bad tag keeps its e
     ("sample = Where(nan, e, z)", {}),
     ("change = Sub(sample, e)", {}),
     ("step = Mul(change, alpha)", {}),
     ("E = Add(e, step)", {}),
 )
-SCORE: Final = (  # d = E - mu, R = P d, score = mean over k of sqrt(d'R / D) / c
+SCORE: Final[Lines] = (  # d = E - mu, R = P d, score = mean over k of sqrt(d'R / D) / c
     ("mu_ = Gather(mu, a)", {"axis": 0}),
     ("P_ = Gather(P, a)", {"axis": 0}),
     ("c_ = Gather(c, a)", {"axis": 0}),
@@ -79,7 +81,7 @@ SCORE: Final = (  # d = E - mu, R = P d, score = mean over k of sqrt(d'R / D) / 
     ("score2 = ReduceMean(scale)", {"axes": [1], "keepdims": 0}),
     ("score = Squeeze(score2, last)", {}),
 )
-SHARE: Final = (  # share of a tag: mean over k, weighted by the scale's part of the score, of d_j R_j / d'R
+SHARE: Final[Lines] = (  # share of a tag: mean over k, weighted by the scale's part of the score, of d_j R_j / d'R
     ("per = Div(scale, mean)", {}),
     ("weighted = Mul(parts, per)", {}),
     ("shares = ReduceMean(weighted)", {"axes": [1], "keepdims": 0}),
@@ -88,7 +90,7 @@ SHARE: Final = (  # share of a tag: mean over k, weighted by the scale's part of
     ("total = Mul(score2, D)", {}),
     ("contrib = Div(shares, total)", {}),
 )
-EXPECT: Final = (  # of a tag given the others, at the fastest scale: m + s (E_j - R_j / P_jj)
+EXPECT: Final[Lines] = (  # of a tag given the others, at the fastest scale: m + s (E_j - R_j / P_jj)
     ("v_ = Gather(v, a)", {"axis": 0}),
     ("residual = Mul(R, v_)", {}),
     ("others = Sub(E, residual)", {}),
@@ -97,7 +99,9 @@ EXPECT: Final = (  # of a tag given the others, at the fastest scale: m + s (E_j
     ("unscaled = Mul(long, s_)", {}),
     ("expected = Add(unscaled, m_)", {}),
 )
-FADE: Final = (  # a bad tag goes over to what the others let expect; of n bad tags each by 1/n, so that it converges
+FADE: Final[
+    Lines
+] = (  # a bad tag goes over to what the others let expect; of n bad tags each by 1/n, so that it converges
     ("bad = Cast(nan)", {"to": F4}),
     ("count = ReduceSum(bad, last)", {"keepdims": 1}),
     ("weight = Max(count, unit)", {}),

@@ -14,6 +14,7 @@ TAIL: Final = 0.98  # quantile beyond which the tail begins
 GAP: Final = 30  # rows; peaks closer than this are one event
 FEWEST: Final = 8  # clusters that a fit needs
 MARGIN: Final = 1.2  # times the highest score, where there are too few of them
+FLAT: Final = 1e-6  # below it the tail is exponential
 SHAPE: Final = (-0.3, 0.5)  # bounds of xi: what so few peaks say beyond them is chance
 
 
@@ -30,7 +31,7 @@ def threshold(scores: NDArray[np.floating], rate: float) -> float:
         return MARGIN * float(scores.max())
     shape, scale = pareto(excess)
     beyond = max(len(excess) / len(scores) / rate, 1.0)
-    if abs(shape) < 1e-6:
+    if abs(shape) < FLAT:
         return tail + scale * float(np.log(beyond))
     return tail + scale / shape * float(beyond**shape - 1)
 

@@ -33,9 +33,15 @@ class Supervisor:
 
     async def run(self) -> None:
         """Run all parts until cancelled, or until one fails too often (GivenUpError)."""
-        async with asyncio.TaskGroup() as group:
-            for name, part in self._parts:
-                group.create_task(self._keep(name, part), name=name)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, part in self._parts:
+                    group.create_task(self._keep(name, part), name=name)
+        except BaseExceptionGroup as ended:
+            given_up = ended.subgroup(GivenUpError)
+            if given_up is None:
+                raise
+            raise given_up.exceptions[0] from ended
 
     async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         faults: deque[float] = deque(maxlen=self._most)

@@ -141,3 +141,8 @@ class DeviceConfig(Table):
     def connection(self) -> str:
         """What is opened for this device; devices of one adapter that return the same text share one connection."""
         return self.device
+
+    @property
+    def scanned(self) -> bool:
+        """Whether its scan groups are read as a whole at their period; False where values come as they change."""
+        return True

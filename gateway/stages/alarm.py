@@ -75,7 +75,8 @@ def _column(event: Event) -> NDArray[np.bool_]:
     return np.array([(state, event) in TABLE for state in State])
 
 
-MAY_RAISE: Final, MAY_RETURN: Final = _column(E.RAISE), _column(E.RETURN)
+MAY_RAISE: Final = _column(E.RAISE)
+MAY_RETURN: Final = _column(E.RETURN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,7 +155,7 @@ class Plant:
 
     @property
     def _shaft_power(self) -> float:
-        """Hydraulic power over efficiency, which is best at nominal flow for the speed; a worn bearing takes its part."""
+        """Hydraulic power over efficiency, which is best at nominal flow for the speed; a worn bearing takes too."""
         s = self.state
         efficiency = max(0.2, 0.75 * (1 - 0.6 * (s.flow / (100 * max(s.speed, 0.1)) - 1) ** 2))
         hydraulic = 9.81 * s.flow * s.head / 3600

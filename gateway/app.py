@@ -1,0 +1,233 @@
+"""Configuration in, running gateway out: the only file that knows all parts. Everything is wired here, once."""
+
+import asyncio
+import gc
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from gateway.config.load import Configuration
+from gateway.config.schema import MqttConfig
+from gateway.deliver.event import Class, GatewayEvent
+from gateway.deliver.outbox import Outbox
+from gateway.deliver.publisher import Publisher
+from gateway.deliver.topics import Topics
+from gateway.ingest.gate import Gate
+from gateway.ingest.runner import Runner, Surroundings, broken
+from gateway.models.cohorts import assemble
+from gateway.models.learning import Learning
+from gateway.models.session import open_session
+from gateway.ops.files import RealFiles
+from gateway.ops.health import Health, State
+from gateway.ops.supervisor import Supervisor
+from gateway.ops.systemd import notify
+from gateway.ops.watchdog import Progress, Stage, Watchdog
+from gateway.pipeline import Outward, Pipeline
+from gateway.sdk.adapter import Adapter, Host
+from gateway.sdk.batch import Batch
+from gateway.sdk.clock import Clock
+from gateway.sdk.tags import Connection, Device, TagTable
+from gateway.state.store import StateStore
+from gateway.status import Parts, Status
+
+CONNECTS_AT_ONCE = 10  # attempts to connect that may be under way: a hundred devices that return make no storm
+SWEEP = 1.0  # s between two looks for stale values
+STOP_WITHIN = 4.0  # s for what waits to reach the disk, and the broker if it is there
+
+AdapterOf = Callable[[str], type[Adapter]]
+
+
+class Gateway:
+    """One running gateway."""
+
+    def __init__(
+        self, configuration: Configuration, adapter_of: AdapterOf, state: Path, clock: Clock, log: Any
+    ) -> None:
+        root = configuration.root
+        self.configuration, self.clock, self.log, self.state = configuration, clock, log, state
+        self.table = TagTable.build(configuration.devices)
+        self.health = Health(clock)
+        self.keeper = ThreadPoolExecutor(1, "state")  # the one thread that works on the small state
+        self.fitter = ThreadPoolExecutor(1, "fit")  # calibrations take tens of milliseconds each
+        self.judged = assemble(root.assets, self.table, self.fitter.submit)
+        self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log)
+        self.publisher = Publisher(self.outbox, root.mqtt, root.gateway.id, clock, log) if root.mqtt else None
+        topics = Topics((root.mqtt or MqttConfig(url="mqtt://unset")).topic, root.gateway.id)
+        outward = Outward(root.gateway.id, self.outbox, topics.of, root.telemetry)
+        self.pipeline = Pipeline(self.table, self.judged.watch, outward)
+        self.gate = Gate(self._turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue)
+        self.learning = Learning(self.judged, self._learnt, log)
+        self.runners = self._runners(adapter_of)
+        self.supervisor = Supervisor(clock, log, self.health)
+        self.watchdog = Watchdog(clock, self._progress(), log)
+        self.status = Status(
+            Parts(
+                root.gateway.id, self.health, self.pipeline, self.gate, self.judged, self.learning, self.outbox,
+                self.publisher, tuple(self.runners), self.supervisor, self.watchdog,
+            )
+        )  # fmt: skip
+        self._store: StateStore | None = None
+        self._changed: set[int] = set()  # assets whose alarm state is to be kept
+        self.pipeline.changed = lambda transition: self._changed.add(transition.asset)
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set, then leave with nothing lost. Raises GivenUpError when a part fails too often."""
+        await self._open()
+        for runner in self.runners:
+            self.supervisor.add(f"connection {runner.connection.name}", runner.run)
+        if self.publisher:
+            self.supervisor.add("publisher", self.publisher.run)
+        self.supervisor.add("sweep", self._sweep)
+        self.supervisor.add("watchdog", self.watchdog.run)
+        if self.judged.timed:
+            self.supervisor.add("timed assets", self._score_by_time)
+        parts = asyncio.create_task(self.supervisor.run(), name="supervisor")
+        gc.collect()
+        gc.freeze()  # what lives for ever is not looked at again
+        notify("READY=1\nSTATUS=running")
+        ended = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait([parts, ended], return_when=asyncio.FIRST_COMPLETED)
+        await self._leave(parts, ended)
+
+    async def _open(self) -> None:
+        recovery = await asyncio.to_thread(self.outbox.open)
+        self.health.report("outbox", State.OK)
+        if recovery.lost:
+            self.log.warning("outbox was damaged", lost=recovery.summary())
+            self._announce("outbox", "outbox damaged", recovery.summary())
+        self._store = await self._kept(lambda: StateStore(self.state / "state.db"))
+        if self._store.set_aside:
+            self.log.warning("state was damaged and set aside", part="state", file=str(self._store.set_aside))
+        await self._kept(lambda: self.learning.restore(self._opened))
+        for name, record in (await self._kept(self._opened.alarms)).items():
+            self._restore_alarm(name, record)
+        if self.judged.detectors:
+            await asyncio.to_thread(open_session)
+        devices = {device.name: device for device in self.table.devices}
+        lost = [(devices[name], why) for name, why in self.configuration.broken.items()]
+        broken(lost, self.gate, self._around())
+
+    async def _leave(self, parts: "asyncio.Task[None]", ended: "asyncio.Task[bool]") -> None:
+        notify("STOPPING=1")
+        ended.cancel()
+        parts.cancel()
+        [outcome] = await asyncio.gather(parts, return_exceptions=True)
+        self.gate.turn()
+        if self.publisher:
+            await self.publisher.stop()
+        await asyncio.to_thread(self.outbox.close)
+        self._keep_state()
+        await self._kept(self._opened.close)
+        self.keeper.shutdown()
+        self.fitter.shutdown(cancel_futures=True)
+        if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
+            raise outcome
+
+    # -- work --------------------------------------------------------------------------------------------------------
+
+    def _turn(self, batches: Sequence[Batch], now: int) -> None:
+        self.pipeline.process(batches, now)
+        self.status.note()
+        self._keep_state()
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP)
+            self.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
+            self._keep_state()
+
+    async def _score_by_time(self) -> None:
+        """Score the assets that have a period of their own, on absolute deadlines."""
+        timed = np.array(self.judged.timed, np.int64)
+        every = np.array([self.judged.periods[asset] for asset in self.judged.timed])
+        due = self.clock.monotonic() + every
+        while True:
+            await self.clock.sleep_until(float(due.min()))
+            now = self.clock.monotonic()
+            ripe = due <= now
+            self.pipeline.evaluate(timed[ripe], self.clock.wall_ns())
+            self.status.note()
+            due[ripe] += every[ripe] * np.ceil((now - due[ripe]) / every[ripe] + 1e-9)
+            self._keep_state()
+
+    # -- state -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _opened(self) -> StateStore:
+        assert self._store is not None  # noqa: S101 - `_open` comes before anything that keeps state
+        return self._store
+
+    async def _kept(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.keeper, work)
+
+    def _later(self, job: Callable[[], None]) -> None:
+        self.keeper.submit(job)
+
+    def _keep_state(self) -> None:
+        """Hand what has changed to the thread that keeps it."""
+        store = self._opened
+        for asset, fingerprint, content in self.learning.poll():
+            made = self.clock.wall_ns()
+            self._later(lambda a=asset, f=fingerprint, c=content, m=made: store.keep_calibration(a, f, m, c))  # type: ignore[misc]
+        if self._changed:
+            alarms = self.judged.watch.alarms
+            states = {self.judged.watch.names[a]: orjson.dumps(alarms.snapshot(a)).decode() for a in self._changed}
+            self._changed.clear()
+            self._later(lambda: store.keep_alarms(states))
+
+    def _restore_alarm(self, name: str, record: str) -> None:
+        if name not in self.judged.watch.names:
+            return
+        try:
+            self.judged.watch.alarms.restore(self.judged.watch.names.index(name), orjson.loads(record))
+        except (KeyError, TypeError, ValueError) as error:
+            self.log.warning("alarm state not usable", asset=name, why=str(error))
+
+    def _learnt(self, asset: str, rows: int) -> None:
+        self._announce(asset, "calibrated", f"{asset} has learnt from {rows} rows and judges from now on")
+
+    def _announce(self, name: str, kind: str, text: str) -> None:
+        self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text))
+
+    # -- wiring ------------------------------------------------------------------------------------------------------
+
+    def _around(self) -> Surroundings:
+        return Surroundings(self.clock, self.log, self.health, self._budget)
+
+    def _runners(self, adapter_of: AdapterOf) -> list[Runner]:
+        self._budget = asyncio.Semaphore(CONNECTS_AT_ONCE)
+        around = self._around()
+        runners = []
+        for adapter_name, connection in connections(self.table, set(self.configuration.broken)):
+            home = self.state / "adapters" / adapter_name
+            home.mkdir(parents=True, exist_ok=True)
+            log = self.log.bind(connection=connection.name)
+            adapter = adapter_of(adapter_name)(connection, Host(self.clock, home, log))
+            runners.append(Runner(adapter, self.gate, around))
+        return runners
+
+    def _progress(self) -> Progress:
+        return Progress(
+            [
+                Stage("pipeline", lambda: self.gate.turns, lambda: self.gate.waiting),
+                Stage("outbox", lambda: self.outbox.commits, lambda: self.outbox.waiting),
+            ]
+        )
+
+
+def connections(table: TagTable, without: set[str]) -> list[tuple[str, Connection]]:
+    """Devices by what they are reached through, with phases that spread their polls evenly over a period."""
+    lines: dict[tuple[str, str], list[Device]] = {}
+    for device in table.devices:
+        if device.name not in without:
+            lines.setdefault((device.config.adapter, device.config.connection()), []).append(device)
+    return [
+        (adapter, Connection(name, tuple(devices), number / len(lines)))
+        for number, ((adapter, name), devices) in enumerate(lines.items())
+    ]

@@ -1,0 +1,42 @@
+"""What the verbs share: the options for configuration and state, exit codes, and how errors are told."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+OK, FAILED, USAGE, TRY_LATER, CONFIGURATION = 0, 1, 2, 75, 78
+DEFAULT_CONFIG = Path("/etc/fieldgate/fieldgate.yaml")
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """`--config PATH`."""
+    parser.add_argument(
+        "--config", type=Path, default=Path(os.environ.get("FIELDGATE_CONFIG", DEFAULT_CONFIG)),
+        help="main configuration file (default: $FIELDGATE_CONFIG, then %(default)s)",
+    )  # fmt: skip
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """`--json`."""
+    parser.add_argument("--json", action="store_true", help="print JSON for machines")
+
+
+def print_json(content: Any) -> None:
+    """One JSON value on one line."""
+    sys.stdout.write(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")
+    sys.stdout.flush()
+
+
+def complain(message: str) -> None:
+    """One line to stderr."""
+    sys.stderr.write(f"fieldgate: {message}\n")
+
+
+def state_folder(given: Path | None, configured: Path) -> Path:
+    """Where state is kept: the option, systemd's STATE_DIRECTORY, then the configuration."""
+    systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return given or (Path(systemd) if systemd else configured)

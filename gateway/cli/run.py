@@ -1,0 +1,103 @@
+"""`fieldgate run`: the daemon."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+
+import structlog
+
+from gateway.app import Gateway
+from gateway.cli.common import FAILED, OK, add_config, state_folder
+from gateway.config.load import load
+from gateway.ingest.registry import Registry
+from gateway.ops import logs
+from gateway.ops.clock import SystemClock
+from gateway.ops.lock import lock
+from gateway.ops.metrics import Metrics
+from gateway.ops.supervisor import GivenUpError
+from gateway.ops.web import JSON, TEXT, WebServer, json_answer
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb."""
+    parser = subparsers.add_parser(
+        "run", help="run the gateway", description="Run the gateway until it is told to stop."
+    )
+    add_config(parser)
+    parser.add_argument("--state", type=Path, help="folder for outbox, alarms and calibrations")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="instead of log.level")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="instead of metrics.listen")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read the configuration, then run until SIGTERM or SIGINT."""
+    registry = Registry()
+    configuration = load(args.config, registry.models())
+    root, clock = configuration.root, SystemClock()
+    logs.configure(args.log_level or root.log.level, clock)
+    log = structlog.get_logger()
+    state = state_folder(args.state, root.gateway.state)
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock(state)
+    for warning in configuration.warnings:
+        log.warning("configuration", problem=str(warning))
+
+    async def daemon() -> int:
+        gateway = Gateway(configuration, registry.adapter, state, clock, log)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        with _web(gateway, args.listen or root.metrics.listen):
+            try:
+                await gateway.run(stop)
+            except GivenUpError:
+                log.exception("gateway gives up")
+                return FAILED
+        return OK
+
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(daemon())
+
+
+@contextlib.contextmanager
+def _web(gateway: Gateway, listen: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - contextmanager
+    """Serve metrics and health while the gateway runs."""
+    if listen is None:
+        yield None
+        return
+    metrics = Metrics()
+    metrics.add(lambda: list(gateway.status.samples()))
+    status = gateway.status
+    server = WebServer(
+        listen,
+        {
+            "/metrics": lambda: (HTTPStatus.OK, TEXT, metrics.render()),
+            "/status": lambda: (HTTPStatus.OK, JSON, status.line()),
+            "/healthz": lambda: json_answer(HTTPStatus.OK, {"alive": True}),
+            "/readyz": lambda: json_answer(
+                HTTPStatus.OK if status.ready() else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": status.ready()}
+            ),
+        },
+    )
+    server.start()
+    (gateway.state / "listen").write_text(server.address)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed: 2.3 times less CPU on many small sockets."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

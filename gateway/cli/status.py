@@ -1,0 +1,82 @@
+"""`fieldgate status`: how a running gateway is doing, from its own /status."""
+
+import argparse
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from gateway.cli.common import OK, TRY_LATER, add_config, add_json, complain, print_json, state_folder
+from gateway.config.load import load
+from gateway.ingest.registry import Registry
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb."""
+    parser = subparsers.add_parser("status", help="show how a running gateway is doing")
+    add_config(parser)
+    add_json(parser)
+    parser.add_argument("--state", type=Path, help="state folder of the gateway")
+    parser.add_argument("--listen", metavar="HOST:PORT", help="where the gateway listens")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask the gateway and print."""
+    address = args.listen or _address(args)
+    if address is None:
+        complain("the gateway does not listen; set metrics.listen in the configuration, or run it with --listen")
+        return TRY_LATER
+    try:
+        document = fetch(address)
+    except (OSError, urllib.error.URLError, ValueError) as error:
+        complain(f"no answer from http://{address}/status: {error}")
+        return TRY_LATER
+    if args.json:
+        print_json(document)
+    else:
+        print("\n".join(lines(document)))
+    return OK
+
+
+def fetch(address: str) -> dict[str, Any]:
+    """The document of the gateway that listens at host:port."""
+    with urllib.request.urlopen(f"http://{address}/status", timeout=5.0) as answer:
+        document: dict[str, Any] = json.load(answer)
+        return document
+
+
+def _address(args: argparse.Namespace) -> str | None:
+    """Where the gateway said that it listens (port 0 is only known to it), else what the configuration says."""
+    root = load(args.config, Registry().models()).root
+    told = state_folder(args.state, root.gateway.state) / "listen"
+    return told.read_text().strip() if told.is_file() else root.metrics.listen
+
+
+def lines(document: dict[str, Any]) -> list[str]:
+    """The document for a person."""
+    out = [
+        f"{document['gateway']}  {document['state']}  up {document['uptime']:.0f} s  version {document['version']}",
+        "",
+    ]
+    out += [
+        f"  {p['state']:9} {p['name']}" + (f"  {p['why']} → {p['remedy']}" if p["why"] else "")
+        for p in document["parts"]
+    ]
+    out += ["", "  asset                 phase        score  threshold  alarm"]
+    out += [
+        f"  {a['asset']:20}  {a['phase']:11} {_cell(a['score'])} {_cell(a['threshold'])}  {a['alarm']}"
+        for a in document["assets"]
+    ]
+    queued = sum(queue["queued_records"] for queue in document["outbox"]["classes"].values())
+    broker = document["broker"]
+    out += [
+        "",
+        f"  broker {'connected' if broker['connected'] else 'away: ' + str(broker['why'])}, {queued} messages wait",
+    ]
+    return out
+
+
+def _cell(value: float | None) -> str:
+    return f"{value:9.3f}" if value is not None else "        -"

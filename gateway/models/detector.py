@@ -1,0 +1,249 @@
+"""The default detector: multi-timescale EWMA and shrinkage Mahalanobis, for all assets with the same number of tags.
+
+An asset first gathers rows of its normal running, then its calibration is computed, then it is scored: one inference
+call for all members of a cohort. Nothing is random and nothing looks at a clock: the same rows give the same scores.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.models.calibration import SPANS, Calibration, CalibrationError, alphas, fit
+from gateway.models.session import Session, open_session
+from gateway.models.threshold import threshold
+from gateway.stages.score import Abstain, Scores
+
+Submit = Callable[[Callable[[], None]], None]
+"""Runs what it is given, now or later, here or in another thread."""
+
+OUTPUTS: Final = ("score", "contrib", "expected", "e_out")
+
+
+def inline(job: Callable[[], None]) -> None:
+    """Run `job` now: fits happen between two rows, so that a replay gives the same answers every time."""
+    job()
+
+
+@dataclass(frozen=True)
+class Member:
+    """What the detector is told of one asset.
+
+    Attributes:
+        rate: false alarms per row that are allowed: the budget in events per second, times the period in seconds.
+        calibrate: good rows to learn from.
+        min_good: share of the tags that must be good for a row to count.
+    """
+
+    rate: float
+    calibrate: int = 600
+    min_good: float = 0.5
+
+
+class Detector:
+    """Assets of `width` tags each. Satisfies stages.score.Scorer."""
+
+    def __init__(self, width: int, members: Sequence[Member], submit: Submit = inline) -> None:
+        """Nothing is loaded before the first row is scored.
+
+        Args:
+            width: number of tags of every member.
+            members: the assets, which are numbered from 0 in this order.
+            submit: takes the work of computing a calibration; at once and here unless given.
+        """
+        n, k = len(members), len(SPANS)
+        self.width, self.members = width, tuple(members)
+        self.counters: Counter[str] = Counter()  # calibrations_total, fits_failed_total
+        self._submit = submit
+        self._session: Session | None = None
+        self._phase = np.full(n, Abstain.CALIBRATING, np.uint8)
+        self._threshold = np.full(n, np.nan)
+        self._min_good = np.array([member.min_good for member in members]) * width
+        self._bank = _empty_bank(n, k, width)
+        self._alpha = alphas(SPANS).astype(np.float32)[:, None]
+        self._e = np.zeros((n, k, width), np.float32)
+        self._fitted: dict[int, Calibration] = {}
+        self._rows = _Rows(width, np.array([member.calibrate for member in members], np.int64))
+        self._done: deque[tuple[int, int, Calibration | None]] = deque()  # filled by the thread that fits
+        self._attempt = np.zeros(n, np.int64)  # a fit that a recalibration has overtaken is dropped
+
+    def __len__(self) -> int:
+        return len(self._phase)
+
+    def score(self, members: NDArray[np.int64], x: NDArray[np.float64]) -> Scores:
+        """Score one row of each member, or gather it; see stages.score.Scorer.
+
+        A row with too few good tags changes nothing. Of a row that counts, a bad tag keeps its smoothed value at first
+        and goes over to what the others let expect, at the speed of each scale.
+        """
+        good = np.isfinite(x)
+        enough = good.sum(axis=1) >= self._min_good[members]
+        reason = self._phase[members]
+        out = Scores.silent(len(members), self.width, Abstain.NONE)
+        out.reason[:] = np.where(enough | (reason != Abstain.NONE), reason, Abstain.TOO_FEW_GOOD)
+        out.threshold[:] = self._threshold[members]
+        if not good.all():
+            x = np.where(good, x, np.nan)
+        gather = enough & (reason == Abstain.CALIBRATING)
+        if gather.any():
+            self._gather(members[gather], x[gather])
+        ready = out.reason == Abstain.NONE
+        if ready.any():
+            self._infer(members, x, ready, out)
+        return out
+
+    def poll(self) -> list[int]:
+        """Take over the calibrations that are done since the last call; the members that score from now on."""
+        fresh = []
+        while self._done:
+            member, attempt, calibration = self._done.popleft()
+            if attempt != self._attempt[member]:
+                continue
+            if calibration is None:
+                self.counters["fits_failed_total"] += 1
+                self.recalibrate(member)
+                continue
+            self._apply(member, calibration)
+            self._e[member] = calibration.last
+            self.counters["calibrations_total"] += 1
+            fresh.append(member)
+        return fresh
+
+    def calibration(self, member: int) -> bytes | None:
+        """The calibration of `member` for the state store; None while there is none."""
+        fitted = self._fitted.get(member)
+        return None if fitted is None else fitted.serialise()
+
+    def restore(self, member: int, data: bytes) -> None:
+        """Take up a stored calibration. Raises CalibrationError when it is damaged, or of other tags or scales."""
+        calibration = Calibration.deserialise(data)
+        if calibration.width != self.width or tuple(calibration.spans) != SPANS:
+            raise CalibrationError(
+                f"stored calibration is of {calibration.width} tags and scales {tuple(calibration.spans)}, "
+                f"the asset has {self.width} tags and scales {SPANS}"
+            )
+        self._attempt[member] += 1
+        self._rows.close(member)
+        self._apply(member, calibration)
+        self._e[member] = 0
+
+    def memory(self, member: int) -> bytes:
+        """The smoothed tags of `member`: with them a restart goes on where it stopped, not from normal."""
+        memory: bytes = self._e[member].tobytes()
+        return memory
+
+    def remember(self, member: int, data: bytes) -> None:
+        """Take up what `memory` gave. Raises CalibrationError when it is of another shape, or no numbers."""
+        e = np.frombuffer(data, np.float32) if len(data) == self._e[member].nbytes else np.array([np.nan])
+        if not np.isfinite(e).all():
+            raise CalibrationError("stored memory is not of this asset")
+        self._e[member] = e.reshape(self._e[member].shape)
+
+    def recalibrate(self, member: int) -> None:
+        """Forget what is normal for `member` and learn it anew, from its next row on."""
+        self._attempt[member] += 1
+        self._phase[member] = Abstain.CALIBRATING
+        self._threshold[member] = np.nan
+        self._fitted.pop(member, None)
+        self._rows.restart(member)
+
+    def status(self, member: int) -> Abstain:
+        """CALIBRATING, FITTING, or NONE for a member that is scored."""
+        return Abstain(self._phase[member])
+
+    def progress(self, member: int) -> tuple[int, int]:
+        """Rows gathered, and rows needed."""
+        return int(self._rows.count[member]), self.members[member].calibrate
+
+    def _gather(self, members: NDArray[np.int64], x: NDArray[np.float64]) -> None:
+        for member in self._rows.append(members, x).tolist():
+            self._phase[member] = Abstain.FITTING
+            self._submit(self._job(member, self._rows.take(member)))
+
+    def _job(self, member: int, rows: NDArray[np.float64]) -> Callable[[], None]:
+        attempt, done = int(self._attempt[member]), self._done
+
+        def job() -> None:
+            try:
+                calibration = fit(rows)
+            except np.linalg.LinAlgError:
+                done.append((member, attempt, None))
+            else:
+                done.append((member, attempt, calibration))
+
+        return job
+
+    def _apply(self, member: int, calibration: Calibration) -> None:
+        for name in ("m", "s", "mu", "P", "c"):
+            self._bank[name][member] = getattr(calibration, name)
+        self._bank["v"][member] = 1 / np.einsum("kii->ki", calibration.P)
+        self._threshold[member] = threshold(calibration.scores, self.members[member].rate)
+        self._fitted[member] = calibration
+        self._phase[member] = Abstain.NONE
+
+    def _infer(self, members: NDArray[np.int64], x: NDArray[np.float64], ready: NDArray[np.bool_], out: Scores) -> None:
+        """Fill in the rows of `out` that are ready."""
+        if self._session is None:
+            self._session = open_session()
+        which = members[ready]
+        feed: dict[str, NDArray[Any]] = {
+            "x": x[ready],
+            "e": self._e[which],
+            "a": which,
+            "alpha": self._alpha,
+            **self._bank,
+        }
+        out.score[ready], out.contrib[ready], out.expected[ready], self._e[which] = self._session.run(OUTPUTS, feed)
+
+
+def _empty_bank(n: int, k: int, width: int) -> dict[str, NDArray[Any]]:
+    """The inputs of the graph that belong to assets, one row a member."""
+    f4, per_scale = np.float32, (n, k, width)
+    return {
+        "m": np.zeros((n, width)),
+        "s": np.ones((n, width)),
+        "mu": np.zeros(per_scale, f4),
+        "P": np.zeros((*per_scale, width), f4),
+        "v": np.ones(per_scale, f4),
+        "c": np.ones((n, k), f4),
+    }
+
+
+class _Rows:
+    """Rows that are gathered for a fit: one buffer for all members, each with its place; it goes when none gathers."""
+
+    def __init__(self, width: int, needed: NDArray[np.int64]) -> None:
+        self._width, self._needed = width, needed
+        self._start = np.cumsum(needed) - needed
+        self.count = np.zeros(len(needed), np.int64)
+        self._closed = np.zeros(len(needed), np.bool_)
+        self._buffer: NDArray[np.float64] | None = None
+
+    def append(self, members: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Keep one row of each member; the members that are complete with it."""
+        if self._buffer is None:
+            self._buffer = np.empty((int(self._needed.sum()), self._width))
+        self._buffer[self._start[members] + self.count[members]] = x
+        self.count[members] += 1
+        return members[self.count[members] >= self._needed[members]]
+
+    def take(self, member: int) -> NDArray[np.float64]:
+        """The rows of a complete member."""
+        assert self._buffer is not None  # noqa: S101 - append has made it
+        start, count = int(self._start[member]), int(self.count[member])
+        rows = self._buffer[start : start + count].copy()
+        self.close(member)
+        return rows
+
+    def close(self, member: int) -> None:
+        """No more rows of `member` are wanted."""
+        self._closed[member] = True
+        if self._closed.all():
+            self._buffer = None
+
+    def restart(self, member: int) -> None:
+        """Begin anew for `member`."""
+        self.count[member], self._closed[member] = 0, False

@@ -1,0 +1,116 @@
+"""Recorded readings through the very stages of the daemon, without a clock, a socket or a disk.
+
+Time is that of the recording, calibrations are fitted inline: the same recording gives the same events every time, and a
+row's answer depends on nothing that comes after it.
+"""
+
+import csv
+import gzip
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.config.schema import AssetConfig
+from gateway.deliver.event import Class
+from gateway.deliver.topics import Topics
+from gateway.models.cohorts import assemble
+from gateway.models.learning import Learning
+from gateway.pipeline import Outward, Pipeline
+from gateway.sdk.batch import Batch
+from gateway.sdk.config import DeviceConfig
+from gateway.sdk.errors import FieldgateError
+from gateway.sdk.tags import TagTable
+
+
+class RecordingError(FieldgateError):
+    """A recording cannot be read. The message names the file, the line and what is wrong."""
+
+
+@dataclass
+class Message:
+    """What would have been sent."""
+
+    cls: Class
+    topic: str
+    body: bytes
+    readings: int
+
+
+@dataclass
+class Kept:
+    """An outbox that only keeps: for replays and tests."""
+
+    epoch: str = "0"
+    messages: list[Message] = field(default_factory=list)
+    _sequence: dict[Class, int] = field(default_factory=dict)
+
+    def reserve(self, cls: Class) -> int:
+        """The next sequence number."""
+        self._sequence[cls] = self._sequence.get(cls, 0) + 1
+        return self._sequence[cls]
+
+    def put(self, cls: Class, sequence: int, topic: str, body: bytes, readings: int) -> None:  # noqa: ARG002 - a port
+        """Keep it."""
+        self.messages.append(Message(cls, topic, body, readings))
+
+    def take(self) -> list[Message]:
+        """What was kept since the last call."""
+        taken, self.messages = self.messages, []
+        return taken
+
+
+class Replay:
+    """One configuration, fed row by row. Every row is a scan of every group at once."""
+
+    def __init__(self, gateway: str, devices: Sequence[DeviceConfig], assets: dict[str, AssetConfig]) -> None:
+        self.table = TagTable.build(devices)
+        self.judged = assemble(assets, self.table)
+        self.out = Kept()
+        topics = Topics("fieldgate/{gateway}/{class}/{name}", gateway)
+        self.pipeline = Pipeline(self.table, self.judged.watch, Outward(gateway, self.out, topics.of, "off"))
+        self._learning = Learning(self.judged, lambda _asset, _rows: None, None)
+
+    def row(self, time: int, value: NDArray[np.float64]) -> None:
+        """Take one row: `value` f8[N] in table order, NaN where the recording has nothing; `time` Unix ns."""
+        batches = [Batch.of(group, value[group.rows], time) for group in self.table.groups]
+        self.pipeline.process(batches, time)
+        self._learning.poll()
+
+    @property
+    def score(self) -> float:
+        """Score of the first asset in the last row; NaN where it abstained."""
+        return float(self.pipeline.scored[0][3].score[0]) if self.pipeline.scored else float("nan")
+
+
+def read_recording(path: Path) -> tuple[list[str], Iterator[tuple[int, str, list[float]]]]:
+    """Column names of a CSV recording (`timestamp` first), and its rows as (Unix ns, timestamp as written, values).
+
+    An empty field is NaN; timestamps are ISO 8601, UTC unless they say otherwise. Raises RecordingError.
+    """
+    try:
+        raw = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+        reader = csv.reader(io.TextIOWrapper(raw, encoding="utf-8"))
+        header = next(reader, [])
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordingError(f"{path}: {error}") from error
+    if len(header) < 2 or header[0] != "timestamp":
+        raise RecordingError(f"{path}:1: the first column must be `timestamp`, followed by one column a tag")
+
+    def rows() -> Iterator[tuple[int, str, list[float]]]:
+        for number, line in enumerate(reader, 2):
+            if len(line) != len(header):
+                raise RecordingError(f"{path}:{number}: {len(line)} fields, the header has {len(header)}")
+            try:
+                stamp = datetime.fromisoformat(line[0])
+                values = [float(cell) if cell else float("nan") for cell in line[1:]]
+            except ValueError as error:
+                raise RecordingError(f"{path}:{number}: {error}") from error
+            aware = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+            yield round(aware.timestamp() * 1e6) * 1000, line[0], values
+
+    return header[1:], rows()

@@ -1,0 +1,157 @@
+"""What the gateway knows of itself: one document for people and programs, and the figures for Prometheus.
+
+Read-only views over the parts' own counters and columns; read from the web thread, so nothing here changes anything but
+the columns of last scores.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+
+from gateway import __version__
+from gateway.deliver.outbox import Outbox
+from gateway.deliver.publisher import Publisher
+from gateway.ingest.gate import Gate
+from gateway.ingest.runner import Runner
+from gateway.models.cohorts import Judged
+from gateway.models.learning import Learning
+from gateway.ops.health import Health
+from gateway.ops.metrics import Sample
+from gateway.ops.supervisor import Supervisor
+from gateway.ops.watchdog import Watchdog
+from gateway.pipeline import Pipeline
+from gateway.stages.alarm import State
+
+_STARTED = time.monotonic()
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts that are looked at."""
+
+    gateway: str
+    health: Health
+    pipeline: Pipeline
+    gate: Gate
+    judged: Judged
+    learning: Learning
+    outbox: Outbox
+    publisher: Publisher | None
+    runners: tuple[Runner, ...]
+    supervisor: Supervisor
+    watchdog: Watchdog
+
+
+class Status:
+    """The document, and the last score of every asset."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        n = len(parts.judged.watch.names)
+        self.score, self.threshold = np.full(n, np.nan), np.full(n, np.nan)
+
+    def note(self) -> None:
+        """Remember the scores of the pipeline's last turn."""
+        for _, assets, _, scores in self._parts.pipeline.scored:
+            self.score[assets] = scores.score
+            self.threshold[assets] = scores.threshold
+
+    def document(self) -> dict[str, Any]:
+        """Everything, as JSON-able objects."""
+        parts = self._parts
+        return {
+            "gateway": parts.gateway,
+            "version": __version__,
+            "state": parts.health.overall().value,
+            "uptime": round(time.monotonic() - _STARTED, 3),
+            "parts": parts.health.snapshot(),
+            "devices": self.devices(),
+            "assets": self.assets(),
+            "pipeline": {**parts.pipeline.counters, **parts.gate.counters},
+            "outbox": parts.outbox.stats().as_dict(),
+            "broker": self.broker(),
+        }
+
+    def devices(self) -> list[dict[str, Any]]:
+        """Each device and whether it answers."""
+        return [
+            {"device": device.name, "connection": runner.connection.name, "lost": device.id in runner.lost}
+            for runner in self._parts.runners
+            for device in runner.connection.devices
+        ]
+
+    def assets(self) -> list[dict[str, Any]]:
+        """Each asset: how far its detector is, its score against the threshold, its alarm state."""
+        alarms = self._parts.judged.watch.alarms
+        states = {entry["asset"]: entry for entry in self._parts.learning.states()}
+        return [
+            {
+                **states[name],
+                "score": _number(self.score[i]),
+                "threshold": _number(self.threshold[i]),
+                "alarm": State(alarms.state[i]).name.lower().replace("_", "-"),
+            }
+            for i, name in enumerate(self._parts.judged.watch.names)
+        ]
+
+    def broker(self) -> dict[str, Any]:
+        """The connection to the broker."""
+        publisher = self._parts.publisher
+        if publisher is None:
+            return {"connected": False, "why": "no mqtt section in the configuration"}
+        return {"connected": publisher.connected, "why": publisher.last_error, **publisher.counters}
+
+    def ready(self) -> bool:
+        """Whether readings that come in can be kept: the outbox takes them."""
+        return self._parts.outbox.stats().failed is None
+
+    def line(self) -> bytes:
+        """The document as JSON."""
+        return orjson.dumps(self.document(), option=orjson.OPT_SERIALIZE_NUMPY)
+
+    # -- for Prometheus ----------------------------------------------------------------------------------------------
+
+    def samples(self) -> Iterable[Sample]:
+        """All figures now."""
+        parts = self._parts
+        yield Sample("info", 1, {"version": __version__, "gateway": parts.gateway})
+        yield from _plain({**parts.pipeline.counters, **parts.gate.counters})
+        for runner in parts.runners:
+            labels = {"connection": runner.connection.name}
+            yield from _plain({**runner.counters, **runner.adapter.counters}, labels)
+            for device in runner.connection.devices:
+                yield Sample("device_up", float(device.id not in runner.lost), {"device": device.name})
+        for name, count in parts.supervisor.counters.items():
+            yield Sample("part_restarts_total", count, {"part": name})
+        yield Sample("loop_lag_seconds", parts.watchdog.take_lag())
+        if parts.publisher:
+            yield Sample("mqtt_connected", float(parts.publisher.connected))
+            yield from _plain({f"mqtt_{name}_total": count for name, count in parts.publisher.counters.items()})
+        yield from self._outbox()
+
+    def _outbox(self) -> Iterable[Sample]:
+        stats = self._parts.outbox.stats()
+        for cls, queue in stats.classes.items():
+            labels = {"class": cls.value}
+            yield Sample("outbox_queued_records", queue.queued_records, labels)
+            yield Sample("outbox_queued_bytes", queue.queued_bytes, labels)
+            yield Sample("outbox_queued_readings", queue.queued_readings, labels)
+            yield Sample("outbox_accepted_total", queue.accepted_records, labels)
+            yield Sample("outbox_acked_readings_total", queue.acked_readings, labels)
+            for reason, count in queue.dropped_readings.items():
+                yield Sample("outbox_dropped_readings_total", count, {**labels, "reason": reason})
+        yield Sample("outbox_written_bytes_total", stats.bytes_written)
+        yield Sample("outbox_fsyncs_total", stats.fsyncs)
+
+
+def _plain(counters: Mapping[str, float], labels: dict[str, str] | None = None) -> Iterable[Sample]:
+    for name, count in counters.items():
+        yield Sample(name, count, labels or {})
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else round(float(value), 4)

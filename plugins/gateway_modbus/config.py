@@ -1,0 +1,135 @@
+"""What a person may write for a Modbus device and its tags."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+
+from gateway.sdk import Delay, DeviceConfig, Duration, Name, TagConfig
+from gateway_modbus.addresses import LAST, Address, parse
+
+Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Type = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"]
+
+REGISTERS: Final[Mapping[Type, int]] = {
+    "uint16": 1, "int16": 1, "float16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
+}  # fmt: skip
+
+At = Annotated[
+    Address,
+    BeforeValidator(parse),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["holding:100", "coil:5", 40103, "400103"]}),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a device answers: host, port, and the unit behind them."""
+
+    host: str
+    port: int
+    unit: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `tcp://host[:port][?unit=N]`. Raises ValueError with the remedy."""
+        url = urlsplit(text)
+        if url.scheme != "tcp" or not url.hostname or url.path.strip("/") or url.username is not None:
+            raise ValueError(f"{text!r}: write tcp://host, tcp://host:502 or tcp://host:502?unit=1")
+        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        unit = query.pop("unit", "1")
+        if query:
+            raise ValueError(
+                f"{text!r}: {', '.join(query)} is not known here; only unit=N may follow the question mark"
+            )
+        if not unit.isdecimal() or int(unit) > 255:  # noqa: PLR2004 - one byte on the wire
+            raise ValueError(f"{text!r}: the unit is a number from 0 to 255")
+        return cls(url.hostname, _port(text), int(unit))
+
+
+def _port(text: str) -> int:
+    try:
+        port = urlsplit(text).port
+    except ValueError as error:
+        raise ValueError(f"{text!r}: the port is a number from 1 to 65535") from error
+    return 502 if port is None else port
+
+
+class ModbusTag(TagConfig):
+    """One tag of a Modbus device."""
+
+    at: At
+    """Where it is: holding:100, input:0, coil:5, discrete:7 (zero-based), or 5 or 6 digits as in manuals (40101)."""
+    type: Type | None = None
+    """How it is coded: uint16 for registers and bool for coils and discrete inputs unless set."""
+    order: Order | None = None
+    """Order of its bytes on the wire, A the most significant; the device's own unless set."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.at.table.bits != (self.kind == "bool"):
+            remedy = "is always bool" if self.at.table.bits else "holds registers, not bool: read uint16, or use a coil"
+            raise ValueError(f"{self.at} as {self.kind}: a {self.at.table} {remedy}")
+        if self.at.number + self.length > LAST + 1:
+            raise ValueError(f"{self.at} as {self.kind} runs beyond {LAST}, the last address of a table")
+        return self
+
+    @property
+    def kind(self) -> Type:
+        """The type, resolved."""
+        return self.type or ("bool" if self.at.table.bits else "uint16")
+
+    @property
+    def length(self) -> int:
+        """Elements of its table that it takes: registers, or one bit."""
+        return REGISTERS.get(self.kind, 1)
+
+
+class ModbusDevice(DeviceConfig):
+    """A Modbus device: one unit, alone or behind a gateway that it shares with others."""
+
+    connect: str
+    """Where it answers: tcp://host:port?unit=N; port 502 and unit 1 unless given."""
+    order: Order = "ABCD"
+    """Order of the bytes of values on the wire, A the most significant: ABCD, CDAB, BADC or DCBA."""
+    timeout: Duration = 1.0
+    """How long an answer may take, and the opening of the connection."""
+    max_registers: int = Field(default=125, ge=1, le=125)
+    """Registers that one request may ask for; some devices allow fewer than the standard's 125."""
+    max_coils: int = Field(default=2000, ge=1, le=2000)
+    """Coils or discrete inputs that one request may ask for."""
+    gap: int = Field(default=16, ge=0, le=124)
+    """Registers, or groups of 16 coils, between two tags that may be read needlessly to save a request; 0 is none."""
+    delay: Delay = 0.0
+    """Pause on the line before each request to this unit, after the last answer of any unit."""
+    tags: Mapping[Name, ModbusTag] = Field(min_length=1)
+    """The tags, by name."""
+
+    @field_validator("connect")
+    @classmethod
+    def _endpoint(cls, value: str) -> str:
+        Endpoint.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Self:
+        long = [name for name, tag in self.tags.items() if tag.length > self.max_registers]
+        if long:
+            raise ValueError(f"max_registers: {self.max_registers} is less than {', '.join(long)} needs; raise it")
+        return self
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """`connect`, taken apart."""
+        return Endpoint.parse(self.connect)
+
+    def connection(self) -> str:
+        """Units on one host and port share one connection: `host:port`."""
+        return f"{self.endpoint.host}:{self.endpoint.port}"
+
+    def wire_addresses(self) -> dict[str, str]:
+        """What `check` shows of each tag: its address on the wire, by name."""
+        return {name: tag.at.wire for name, tag in self.tags.items()}

@@ -1,0 +1,178 @@
+"""One scan group as requests and answers: what to ask now, what an answer means, and the batch that comes of it. Pure.
+
+A block that the device refuses is halved until the refused tag stands alone; that tag then rests, and all others flow.
+A block that stays silent while others of its unit answer is treated alike. What rests is tried again every five
+minutes, and when the last tag of a block is back the block is read whole again.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.sdk import Batch, Group, Tag, quality
+from gateway_modbus.config import ModbusDevice, ModbusTag
+from gateway_modbus.decode import Decoder, Place
+from gateway_modbus.faults import GOOD, ILLEGAL, SILENT, status
+from gateway_modbus.frames import Request, read_request
+from gateway_modbus.plan import Block, Limits, Span, plan, split
+
+REST: Final = 300.0  # seconds between two trials of a tag that was refused
+PATIENCE: Final = 3  # silences of a block, its unit answering otherwise, that count as a refusal
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """A block as it is asked now: a block of the plan, or a piece of one that was refused."""
+
+    request: Request
+    block: Block
+    origin: Block
+    rows: NDArray[np.intp]  # places of its tags in the group
+    until: float = 0.0  # it rests until then
+    rested: bool = False
+    misses: int = 0
+
+
+class Scan:
+    """The requests of one group and what is known about them."""
+
+    def __init__(self, group: Group, config: ModbusDevice, counters: Counter[str]) -> None:
+        self.group = group
+        self.answered = False  # whether the unit gave any answer since `due`
+        self.refused: list[Tag] = []  # tags that were sent to rest since `due`, for the log
+        self._config, self._counters = config, counters
+        tags = [_tag(tag) for tag in group.tags]
+        spans = [Span(tag.at.table, tag.at.number, tag.length, index) for index, tag in enumerate(tags)]
+        blocks = plan(spans, Limits(config.max_registers, config.max_coils, config.gap))
+        self._offset = _layout(blocks)
+        self._buffer = np.zeros(sum(_bytes(block) for block in blocks), np.uint8)
+        self._decode = Decoder(self._places(blocks, tags))
+        self._status = np.full(len(group), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
+        self._parts = [self._part(block, block) for block in blocks]
+
+    def due(self, now: float) -> list[Part]:
+        """What is to be asked in the scan that begins now."""
+        self.answered, self.refused = False, []
+        # what was refused comes last: should it stay silent, it ends a scan that has all else
+        return sorted((part for part in self._parts if now >= part.until), key=lambda part: part.rested)
+
+    def settle(self, asked: Sequence[Part], outcomes: Sequence[int], now: float) -> list[Part]:
+        """Take the outcomes of what was asked. Returns the halves of refused blocks: they may be asked at once."""
+        halves: list[Part] = []
+        for part, outcome in zip(asked, outcomes, strict=False):
+            self._status[part.rows] = status(outcome)
+            self.answered = self.answered or outcome not in SILENT
+            if outcome == GOOD:
+                self._good(part)
+            elif outcome in ILLEGAL:
+                halves += self._refuse(part, now)
+            elif outcome in SILENT:
+                self._miss(part, now)
+        for part in asked[len(outcomes) :]:  # a silence ended the scan
+            self._status[part.rows] = status(outcomes[-1])
+        return halves
+
+    def batch(self, received: int) -> Batch:
+        """The group as it stands now; what has no good answer is NaN."""
+        values, exact = self._decode(self._buffer[np.newaxis])
+        value, state = values[0], self._status.copy()
+        good = state == quality.GOOD
+        state[good & ~np.isfinite(value)] = quality.BAD_OUT_OF_RANGE
+        value[state != quality.GOOD] = np.nan
+        batch = Batch.of(self.group, value, received, status=state)
+        first = self.group.rows.start
+        batch.other.update({first + tag: number for (_, tag), number in exact.items() if good[tag]})
+        return batch
+
+    def _good(self, part: Part) -> None:
+        part.misses, part.until = 0, 0.0
+        if part.rested:
+            part.rested = False
+            family = [other for other in self._parts if other.origin is part.origin]
+            if not any(other.rested for other in family):
+                self._replace(family, [self._part(part.origin, part.origin)])
+
+    def _refuse(self, part: Part, now: float) -> list[Part]:
+        halves = [self._part(block, part.origin) for block in split(part.block)]
+        if halves:
+            self._replace([part], halves)
+            self._counters["blocks_split_total"] += 1
+            return halves
+        if not part.rested:
+            self.refused.append(self.group.tags[part.rows[0]])
+            self._counters["tags_refused_total"] += 1
+        part.until, part.rested = now + REST, True
+        return []
+
+    def _miss(self, part: Part, now: float) -> None:
+        if part.rested:  # tried again in vain
+            part.until = now + REST
+            return
+        self._replace([part], [part])  # last in the next scan: the others of the unit are heard first
+        part.misses += self.answered
+        if part.misses >= PATIENCE:
+            self._refuse(part, now)
+
+    def _replace(self, old: Sequence[Part], new: Sequence[Part]) -> None:
+        self._parts = [part for part in self._parts if part not in old] + list(new)
+
+    def _part(self, block: Block, origin: Block) -> Part:
+        unit, size = self._config.endpoint.unit, _bytes(block)
+        start = self._offset[origin] + (block.start - origin.start) * (1 if block.table.bits else 2)
+        slot = self._buffer[start : start + size]
+        request = Request(
+            tail=read_request(unit, block.table.function, block.start, block.count),
+            size=-(-block.count // 8) if block.table.bits else size,
+            store=_bits_into(slot) if block.table.bits else _registers_into(slot),
+            timeout=self._config.timeout,
+            delay=self._config.delay,
+        )
+        return Part(request, block, origin, np.array([span.index for span in block.spans], np.intp))
+
+    def _places(self, blocks: Sequence[Block], tags: Sequence[ModbusTag]) -> list[Place]:
+        places: dict[int, Place] = {}
+        for block in blocks:
+            for span in block.spans:
+                tag = tags[span.index]
+                at = self._offset[block] + (span.start - block.start) * (1 if block.table.bits else 2)
+                places[span.index] = Place(at, tag.kind, tag.order or self._config.order)
+        return [places[index] for index in range(len(tags))]
+
+
+def _bytes(block: Block) -> int:
+    """What a block takes in the buffer: two bytes a register, one a coil."""
+    return block.count if block.table.bits else 2 * block.count
+
+
+def _layout(blocks: Sequence[Block]) -> dict[Block, int]:
+    """Where each block begins in the buffer."""
+    ends = accumulate((_bytes(block) for block in blocks), initial=0)
+    return dict(zip(blocks, ends, strict=False))
+
+
+def _tag(tag: Tag) -> ModbusTag:
+    if not isinstance(tag.config, ModbusTag):
+        raise TypeError(f"{tag.name} is no Modbus tag but a {type(tag.config).__name__}")
+    return tag.config
+
+
+def _registers_into(slot: NDArray[np.uint8]) -> Callable[[bytes], None]:
+    view = slot.data
+
+    def store(payload: bytes) -> None:
+        view[:] = payload
+
+    return store
+
+
+def _bits_into(slot: NDArray[np.uint8]) -> Callable[[bytes], None]:
+    def store(payload: bytes) -> None:
+        # the first coil is the least significant bit of the first byte (MODBUS Application Protocol V1.1b3 §6.1)
+        slot[:] = np.unpackbits(np.frombuffer(payload, np.uint8), count=len(slot), bitorder="little")
+
+    return store

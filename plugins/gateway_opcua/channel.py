@@ -1,0 +1,182 @@
+"""The one file that touches what asyncua keeps private: a request as bytes out, the response as bytes back.
+
+asyncua makes an object of every value; the gateway only needs the bytes of the two services that carry readings. The
+attributes used are named in TOUCHED, a test holds them against the installed asyncua, and when one is missing the slow
+public way is taken instead, which gives the same bytes.
+"""
+
+import asyncio
+import logging
+import operator
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, SupportsBytes
+
+from asyncua import Client, ua
+from asyncua.client.ua_session import UaSession
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import nodeid_to_binary, struct_from_binary, struct_to_binary
+
+from gateway.sdk import Clock
+from gateway_opcua.codec import (
+    PUBLISH_REQUEST,
+    PUBLISH_RESPONSE,
+    READ_REQUEST,
+    READ_RESPONSE,
+    ReadPlan,
+    ServiceFaultError,
+    publish_request,
+    request_header,
+    type_id,
+)
+
+TOUCHED: Final = (
+    "_request_id",
+    "_request_handle",
+    "_callbackmap",
+    "_connection.message_to_binary",
+    "revolve_security_token",
+    "authentication_token",
+    "transport",
+)
+"""Attributes of asyncua's UASocketProtocol that FastChannel relies on."""
+_MAX_LATE: Final = 64  # requests given up whose answer may still come
+
+Acknowledged = Sequence[tuple[int, int]]
+
+
+class Channel(Protocol):
+    """Carries the two services that bring readings."""
+
+    fast: bool
+
+    async def read(self, plan: ReadPlan, timeout: float) -> bytes:
+        """The ReadResponse to `plan`. Raises TimeoutError, ConnectionError or UaError."""
+
+    def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
+        """Send one PublishRequest; its response comes when the server has something to say."""
+
+
+def open_channel(client: Client, clock: Clock) -> Channel:
+    """The fast way where asyncua is as expected, else the public one."""
+    return PublicChannel(client) if missing(client.uaclient.protocol) else FastChannel(client, clock)
+
+
+def missing(protocol: object) -> list[str]:
+    """The attributes in TOUCHED that `protocol` lacks."""
+
+    def has(path: str) -> bool:
+        try:
+            operator.attrgetter(path)(protocol)
+        except AttributeError:
+            return False
+        return True
+
+    return [path for path in TOUCHED if not has(path)]
+
+
+def quiet_asyncua() -> None:
+    """Errors only: at INFO it writes every publish response out, and its warnings are told by ours."""
+    logger = logging.getLogger("asyncua")
+    if logger.level < logging.ERROR:
+        logger.setLevel(logging.ERROR)
+
+
+class Session(UaSession):
+    """asyncua's session without its publish loop: one request outstanding and an object per value are not enough here."""
+
+    def ensure_publish_loop(self) -> None:
+        """The subscriber has its own."""
+
+
+class FastChannel:
+    """Bytes in, bytes out, over asyncua's socket and security."""
+
+    fast = True
+
+    def __init__(self, client: Client, clock: Clock) -> None:
+        protocol = client.uaclient.protocol
+        if protocol is None:
+            raise ConnectionError("the connection is not open")
+        self._protocol = protocol
+        self._clock = clock
+        self._token = nodeid_to_binary(protocol.authentication_token)
+        self._late: deque[int] = deque()
+
+    async def read(self, plan: ReadPlan, timeout: float) -> bytes:  # noqa: ASYNC109 - it also goes to the server as a hint
+        """The ReadResponse to `plan`."""
+        number, answer = self._send(READ_REQUEST, plan.request, timeout)
+        try:
+            async with asyncio.timeout(timeout):
+                return bytes(await answer)
+        except TimeoutError:
+            self._give_up(number)
+            raise
+
+    def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
+        """Send one PublishRequest, without a hint: the server may keep it as long as it has nothing to say."""
+        return self._send(PUBLISH_REQUEST, publish_request(acknowledged), 0)[1]
+
+    def _send(self, service: int, content: bytes, hint: float) -> tuple[int, asyncio.Future[SupportsBytes]]:
+        protocol = self._protocol
+        if protocol.transport is None:
+            raise ConnectionError("the connection is closed")
+        protocol._request_handle += 1  # noqa: SLF001 - TOUCHED
+        header = request_header(self._token, self._clock.wall_ns(), protocol._request_handle, hint)  # noqa: SLF001 - TOUCHED
+        protocol.revolve_security_token()
+        protocol._request_id += 1  # noqa: SLF001 - TOUCHED
+        number = protocol._request_id  # noqa: SLF001 - TOUCHED
+        message = protocol._connection.message_to_binary(type_id(service) + header + content, request_id=number)  # noqa: SLF001 - TOUCHED
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(_seen)
+        protocol._callbackmap[number] = answer  # noqa: SLF001 - TOUCHED
+        protocol.transport.write(message)
+        return number, answer
+
+    def _give_up(self, number: int) -> None:
+        """asyncua closes the connection over an answer to an unknown request: forget the oldest only when there are many."""
+        self._late.append(number)
+        if len(self._late) > _MAX_LATE:
+            self._protocol._callbackmap.pop(self._late.popleft(), None)  # noqa: SLF001 - TOUCHED
+
+
+class PublicChannel:
+    """The same over asyncua's public API: its objects are turned back into bytes, so that one decoder serves both."""
+
+    fast = False
+
+    def __init__(self, client: Client) -> None:
+        self._session = client.uaclient.session
+
+    async def read(self, plan: ReadPlan, timeout: float) -> bytes:  # noqa: ASYNC109 - as FastChannel.read
+        """The ReadResponse to `plan`."""
+        parameters = struct_from_binary(ua.ReadParameters, Buffer(plan.request))
+        async with asyncio.timeout(timeout):
+            results = await self._session.read(parameters)
+        content = len(results).to_bytes(4, "little") + b"".join(struct_to_binary(result) for result in results)
+        return _response(READ_RESPONSE) + content
+
+    def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
+        """Send one PublishRequest."""
+        acks = [ua.SubscriptionAcknowledgement(SubscriptionId=s, SequenceNumber=n) for s, n in acknowledged]
+        answer = asyncio.get_running_loop().create_task(self._publish(acks), name="opcua publish")
+        answer.add_done_callback(_seen)
+        return answer
+
+    async def _publish(self, acks: list[ua.SubscriptionAcknowledgement]) -> SupportsBytes:
+        try:
+            response = await self._session.publish(acks)
+        except ua.UaStatusCodeError as error:
+            raise ServiceFaultError(error.code) from error
+        return _response(PUBLISH_RESPONSE) + struct_to_binary(response.Parameters)
+
+
+def _response(number: int) -> bytes:
+    """The head of a good response."""
+    return type_id(number) + struct_to_binary(ua.ResponseHeader())
+
+
+def _seen(answer: asyncio.Future[Any]) -> None:
+    """An answer nobody waits for any more fails in silence: whoever waits is told all the same."""
+    if not answer.cancelled():
+        answer.exception()

@@ -1,0 +1,67 @@
+"""What is no number, as plain Python: text, lists and dicts, in the manner of OPC UA's JSON encoding (Part 6 §5.4).
+
+asyncua decodes; what it gives is turned into values that any payload can carry.
+"""
+
+import base64
+import struct
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Final
+from uuid import UUID
+
+from asyncua import ua
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import variant_from_binary
+
+from gateway_opcua.wire import CodecError
+
+# What asyncua raises over bytes that do not match its idea of a type.
+_FOREIGN: Final = (RuntimeError, struct.error, ValueError, TypeError, LookupError, AttributeError, OverflowError)
+
+
+def decode_variant(data: bytes) -> Any:
+    """The value of one binary Variant. Raises CodecError when it cannot be read."""
+    try:
+        return plain(variant_from_binary(Buffer(data)).Value)
+    except _FOREIGN as error:
+        raise CodecError(f"a value cannot be read: {error}") from error
+
+
+def plain(value: Any) -> Any:
+    """Text, numbers, lists and dicts only."""
+    if value is None or isinstance(value, str | bool | float):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return _plain_object(value)
+
+
+def _plain_object(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, ua.LocalizedText):
+        return value.Text
+    if isinstance(value, ua.NodeId | ua.QualifiedName):
+        return value.to_string()
+    if isinstance(value, ua.StatusCode):
+        return value.value
+    if isinstance(value, ua.Variant):
+        return plain(value.Value)
+    return _plain_structure(value)
+
+
+def _plain_structure(value: Any) -> Any:
+    """A structure by its fields; one of an unknown type by its id and its bytes."""
+    if is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.name not in ("Encoding", "data_type")}
+    return str(value)
