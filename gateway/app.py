@@ -36,7 +36,8 @@ from gateway.status import Parts, Status
 
 CONNECTS_AT_ONCE = 10  # attempts to connect that may be under way: a hundred devices that return make no storm
 SWEEP = 1.0  # s between two looks for stale values
-STOP_WITHIN = 4.0  # s for what waits to reach the disk, and the broker if it is there
+STOP_WITHIN = 2.0  # s that each step of leaving may take
+DRAIN_WITHIN = 1.0  # s for what is under way to reach a broker that is there
 
 AdapterOf = Callable[[str], type[Adapter]]
 
@@ -53,8 +54,8 @@ class Gateway:
         self.health = Health(clock)
         self.keeper = ThreadPoolExecutor(1, "state")  # the one thread that works on the small state
         self.fitter = ThreadPoolExecutor(1, "fit")  # calibrations take tens of milliseconds each
-        self.judged = assemble(root.assets, self.table, self.fitter.submit)
-        self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log)
+        self.judged = assemble(root.assets, self.table, lambda job: _submit(self.fitter, job))
+        self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log=log)
         self.publisher = Publisher(self.outbox, root.mqtt, root.gateway.id, clock, log) if root.mqtt else None
         topics = Topics((root.mqtt or MqttConfig(url="mqtt://unset")).topic, root.gateway.id)
         outward = Outward(root.gateway.id, self.outbox, topics.of, root.telemetry)
@@ -97,10 +98,11 @@ class Gateway:
 
     async def _open(self) -> None:
         recovery = await asyncio.to_thread(self.outbox.open)
+        self.outbox.start()
         self.health.report("outbox", State.OK)
-        if recovery.lost:
-            self.log.warning("outbox was damaged", lost=recovery.summary())
-            self._announce("outbox", "outbox damaged", recovery.summary())
+        if recovery.damaged:
+            text = f"{len(recovery.damages)} places damaged, {recovery.lost_bytes} bytes lost; ids go on in a new epoch"
+            self._announce("outbox", "outbox damaged", text)
         self._store = await self._kept(lambda: StateStore(self.state / "state.db"))
         if self._store.set_aside:
             self.log.warning("state was damaged and set aside", part="state", file=str(self._store.set_aside))
@@ -114,20 +116,31 @@ class Gateway:
         broken(lost, self.gate, self._around())
 
     async def _leave(self, parts: "asyncio.Task[None]", ended: "asyncio.Task[bool]") -> None:
+        """Stop reading, work on what came, bring it to disk and broker as far as time allows, close."""
         notify("STOPPING=1")
         ended.cancel()
-        parts.cancel()
-        [outcome] = await asyncio.gather(parts, return_exceptions=True)
+        await self.supervisor.end("connection", STOP_WITHIN)
         self.gate.turn()
         if self.publisher:
+            await self._drain()
             await self.publisher.stop()
-        await asyncio.to_thread(self.outbox.close)
+        parts.cancel()
+        [outcome] = await asyncio.gather(parts, return_exceptions=True)
+        await self.outbox.close(STOP_WITHIN)
         self._keep_state()
         await self._kept(self._opened.close)
         self.keeper.shutdown()
         self.fitter.shutdown(cancel_futures=True)
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome
+
+    async def _drain(self) -> None:
+        """Give a broker that is there a moment to take what is under way; what stays is on disk."""
+        until = self.clock.monotonic() + DRAIN_WITHIN
+        while self.publisher and self.publisher.connected and self.clock.monotonic() < until:
+            if not any(queue.queued.records + queue.waiting.records for queue in self.outbox.stats().classes.values()):
+                return
+            await asyncio.sleep(0.02)
 
     # -- work --------------------------------------------------------------------------------------------------------
 
@@ -140,7 +153,22 @@ class Gateway:
         while True:
             await asyncio.sleep(SWEEP)
             self.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
+            self._look_after()
             self._keep_state()
+
+    def _look_after(self) -> None:
+        """Note how outbox and broker are doing."""
+        stats = self.outbox.stats()
+        self.health.report(
+            "outbox", State.FAILED if stats.failed else State.OK, stats.last_error if stats.failed else "",
+            "check the disk: it is full, read-only or broken" if stats.failed else "",
+        )  # fmt: skip
+        if self.publisher:
+            away = not self.publisher.connected
+            self.health.report(
+                "broker", State.DEGRADED if away else State.OK, self.publisher.last_error if away else "",
+                "check the broker and the network; what is to be sent waits on disk" if away else "",
+            )  # fmt: skip
 
     async def _score_by_time(self) -> None:
         """Score the assets that have a period of their own, on absolute deadlines."""
@@ -151,6 +179,7 @@ class Gateway:
             await self.clock.sleep_until(float(due.min()))
             now = self.clock.monotonic()
             ripe = due <= now
+            self.pipeline.scored.clear()
             self.pipeline.evaluate(timed[ripe], self.clock.wall_ns())
             self.status.note()
             due[ripe] += every[ripe] * np.ceil((now - due[ripe]) / every[ripe] + 1e-9)
@@ -216,7 +245,7 @@ class Gateway:
         return Progress(
             [
                 Stage("pipeline", lambda: self.gate.turns, lambda: self.gate.waiting),
-                Stage("outbox", lambda: self.outbox.commits, lambda: self.outbox.waiting),
+                Stage("outbox", lambda: self.outbox.turns, lambda: self.outbox.waiting),
             ]
         )
 
@@ -231,3 +260,7 @@ def connections(table: TagTable, without: set[str]) -> list[tuple[str, Connectio
         (adapter, Connection(name, tuple(devices), number / len(lines)))
         for number, ((adapter, name), devices) in enumerate(lines.items())
     ]
+
+
+def _submit(pool: ThreadPoolExecutor, job: Callable[[], None]) -> None:
+    pool.submit(job)

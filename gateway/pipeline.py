@@ -5,7 +5,7 @@ a replay of recorded batches gives the very events of the day itself. Per batch,
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,6 +25,10 @@ from gateway.stages.score import Abstain, Scores
 from gateway.stages.watch import Cohort, Watch
 
 _TOP = 5  # contributions that an alarm names
+_ROW_COUNTERS = {
+    int(kind): "rows_scored_total" if kind is Abstain.NONE else f"rows_abstained_{kind.name.lower()}_total"
+    for kind in Abstain
+}
 
 
 class OutboxPort(Protocol):
@@ -67,6 +71,11 @@ class Pipeline:
 
     def process(self, batches: Sequence[Batch], now: int) -> None:
         """Work on all that arrived since the last turn. `now` is monotonic ns."""
+        self.scored.clear()
+        for scans in _rounds(batches):
+            self._process(scans, now)
+
+    def _process(self, batches: Sequence[Batch], now: int) -> None:
         for batch in batches:
             if batch.kind is Kind.CONFIRM:
                 self.image.confirm(batch.rows, now)
@@ -159,8 +168,10 @@ class Pipeline:
 
     def evaluate(self, due: NDArray[np.int64], received: int) -> None:
         """Score the assets `due` (their numbers) on what the image holds; `received` dates those without good tags."""
-        self.scored.clear()
         if not len(due):
+            return
+        if len(self._watch.cohorts) == 1:
+            self._score(0, due, received)
             return
         cohort_of = self._cohort_of[due]
         for number in np.unique(cohort_of).tolist():
@@ -181,10 +192,9 @@ class Pipeline:
 
     def _count_scores(self, scores: Scores) -> None:
         self.counters["rows_evaluated_total"] += len(scores.reason)
-        for reason, count in zip(*np.unique(scores.reason, return_counts=True), strict=True):
-            kind = Abstain(int(reason))
-            name = "rows_scored_total" if kind is Abstain.NONE else f"rows_abstained_{kind.name.lower()}_total"
-            self.counters[name] += int(count)
+        for reason, count in enumerate(np.bincount(scores.reason).tolist()):
+            if count:
+                self.counters[_ROW_COUNTERS[reason]] += count
 
     def _send_alarm(self, cohort: Cohort, transition: Transition, at: int, seen: Gathered, scores: Scores) -> None:
         watch, table = self._watch, self._table
@@ -225,6 +235,21 @@ class Pipeline:
         sequence = outbox.reserve(cls)
         body = encode(event, self._out.gateway, outbox.epoch, sequence)
         outbox.put(cls, sequence, self._out.topic(cls, name), body, 0)
+
+
+def _rounds(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+    """Batches in their order, cut wherever a scan group comes again: each of its scans is scored."""
+    turn: list[Batch] = []
+    seen: set[int] = set()
+    for batch in batches:
+        if batch.group in seen:
+            yield turn
+            turn, seen = [], set()
+        turn.append(batch)
+        if batch.group >= 0:
+            seen.add(batch.group)
+    if turn:
+        yield turn
 
 
 def _word(state: State) -> str:

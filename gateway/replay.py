@@ -1,16 +1,16 @@
 """Recorded readings through the very stages of the daemon, without a clock, a socket or a disk.
 
-Time is that of the recording, calibrations are fitted inline: the same recording gives the same events every time, and a
-row's answer depends on nothing that comes after it.
+Time is that of the recording, calibrations are fitted inline: the same recording gives the same events every time, and
+a row's answer depends on nothing that comes after it.
 """
 
 import csv
 import gzip
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,30 +87,41 @@ class Replay:
         return float(self.pipeline.scored[0][3].score[0]) if self.pipeline.scored else float("nan")
 
 
-def read_recording(path: Path) -> tuple[list[str], Iterator[tuple[int, str, list[float]]]]:
-    """Column names of a CSV recording (`timestamp` first), and its rows as (Unix ns, timestamp as written, values).
+class Recording:
+    """A CSV file: `timestamp` (ISO 8601, UTC unless it says otherwise), then a column a tag; an empty field is NaN."""
 
-    An empty field is NaN; timestamps are ISO 8601, UTC unless they say otherwise. Raises RecordingError.
-    """
-    try:
-        raw = gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
-        reader = csv.reader(io.TextIOWrapper(raw, encoding="utf-8"))
-        header = next(reader, [])
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecordingError(f"{path}: {error}") from error
-    if len(header) < 2 or header[0] != "timestamp":
-        raise RecordingError(f"{path}:1: the first column must be `timestamp`, followed by one column a tag")
+    def __init__(self, path: Path) -> None:
+        """Read the header. Raises RecordingError when there is none."""
+        self.path = path
+        try:
+            with self._open() as text:
+                header = next(csv.reader(text), [])
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecordingError(f"{path}: {error}") from error
+        self.columns = header[1:]
+        if header[:1] != ["timestamp"] or not self.columns:
+            raise RecordingError(f"{path}:1: the first column must be `timestamp`, followed by one column a tag")
 
-    def rows() -> Iterator[tuple[int, str, list[float]]]:
-        for number, line in enumerate(reader, 2):
-            if len(line) != len(header):
-                raise RecordingError(f"{path}:{number}: {len(line)} fields, the header has {len(header)}")
-            try:
-                stamp = datetime.fromisoformat(line[0])
-                values = [float(cell) if cell else float("nan") for cell in line[1:]]
-            except ValueError as error:
-                raise RecordingError(f"{path}:{number}: {error}") from error
-            aware = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
-            yield round(aware.timestamp() * 1e6) * 1000, line[0], values
+    def rows(self) -> Iterator[tuple[int, str, list[float]]]:
+        """(Unix ns, timestamp as written, values) of each row. Raises RecordingError at one that cannot be read."""
+        with self._open() as text:
+            reader = csv.reader(text)
+            next(reader)
+            for number, line in enumerate(reader, 2):
+                try:
+                    yield _row(line, len(self.columns))
+                except ValueError as error:
+                    raise RecordingError(f"{self.path}:{number}: {error}") from error
 
-    return header[1:], rows()
+    def _open(self) -> TextIO:
+        if self.path.suffix == ".gz":
+            return gzip.open(self.path, "rt", encoding="utf-8")
+        return self.path.open(encoding="utf-8")
+
+
+def _row(line: list[str], columns: int) -> tuple[int, str, list[float]]:
+    if len(line) != columns + 1:
+        raise ValueError(f"{len(line)} fields, the header has {columns + 1}")
+    stamp = datetime.fromisoformat(line[0])
+    aware = stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+    return round(aware.timestamp() * 1e6) * 1000, line[0], [float(cell) if cell else float("nan") for cell in line[1:]]

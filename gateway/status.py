@@ -72,7 +72,7 @@ class Status:
             "devices": self.devices(),
             "assets": self.assets(),
             "pipeline": {**parts.pipeline.counters, **parts.gate.counters},
-            "outbox": parts.outbox.stats().as_dict(),
+            "outbox": self.outbox(),
             "broker": self.broker(),
         }
 
@@ -105,9 +105,35 @@ class Status:
             return {"connected": False, "why": "no mqtt section in the configuration"}
         return {"connected": publisher.connected, "why": publisher.last_error, **publisher.counters}
 
+    def outbox(self) -> dict[str, Any]:
+        """What waits, what was accepted, acknowledged and dropped, by class."""
+        stats = self._parts.outbox.stats()
+        return {
+            "epoch": stats.epoch,
+            "disk_bytes": stats.disk_bytes,
+            "written_bytes": stats.written_bytes,
+            "fsyncs": stats.fsyncs,
+            "failed": stats.failed,
+            "last_error": stats.last_error,
+            "classes": {
+                cls.value: {
+                    "queued": queue.queued.records + queue.waiting.records,
+                    "accepted": queue.accepted.records,
+                    "acked": queue.acked.records,
+                    "readings_put": queue.put.readings + queue.recovered.readings,
+                    "readings_queued": queue.queued.readings + queue.waiting.readings,
+                    "readings_acked": queue.acked.readings,
+                    "readings_dropped": dict(queue.dropped),
+                    "oldest_age": round(queue.oldest_age, 1),
+                    "balances": queue.balances,
+                }
+                for cls, queue in stats.classes.items()
+            },
+        }
+
     def ready(self) -> bool:
         """Whether readings that come in can be kept: the outbox takes them."""
-        return self._parts.outbox.stats().failed is None
+        return not self._parts.outbox.stats().failed
 
     def line(self) -> bytes:
         """The document as JSON."""
@@ -137,14 +163,14 @@ class Status:
         stats = self._parts.outbox.stats()
         for cls, queue in stats.classes.items():
             labels = {"class": cls.value}
-            yield Sample("outbox_queued_records", queue.queued_records, labels)
-            yield Sample("outbox_queued_bytes", queue.queued_bytes, labels)
-            yield Sample("outbox_queued_readings", queue.queued_readings, labels)
-            yield Sample("outbox_accepted_total", queue.accepted_records, labels)
-            yield Sample("outbox_acked_readings_total", queue.acked_readings, labels)
-            for reason, count in queue.dropped_readings.items():
+            yield Sample("outbox_queued_records", queue.queued.records, labels)
+            yield Sample("outbox_queued_readings", queue.queued.readings, labels)
+            yield Sample("outbox_accepted_total", queue.accepted.records, labels)
+            yield Sample("outbox_acked_readings_total", queue.acked.readings, labels)
+            for reason, count in queue.dropped.items():
                 yield Sample("outbox_dropped_readings_total", count, {**labels, "reason": reason})
-        yield Sample("outbox_written_bytes_total", stats.bytes_written)
+        yield Sample("outbox_disk_bytes", stats.disk_bytes)
+        yield Sample("outbox_written_bytes_total", stats.written_bytes)
         yield Sample("outbox_fsyncs_total", stats.fsyncs)
 
 

@@ -69,7 +69,7 @@ def lines(document: dict[str, Any]) -> list[str]:
         f"  {a['asset']:20}  {a['phase']:11} {_cell(a['score'])} {_cell(a['threshold'])}  {a['alarm']}"
         for a in document["assets"]
     ]
-    queued = sum(queue["queued_records"] for queue in document["outbox"]["classes"].values())
+    queued = sum(queue["queued"] for queue in document["outbox"]["classes"].values())
     broker = document["broker"]
     out += [
         "",

@@ -43,7 +43,7 @@ def device_files(home: Path, main: File) -> list[Path]:
     """The files of `devices.d`, by name. Hidden files are left alone; a name that looks like a slip is noted."""
     folder = home / FOLDER
     try:
-        found = sorted(folder.iterdir()) if folder.is_dir() else []
+        found = sorted(folder.iterdir()) if folder.exists() else []
     except OSError as error:
         main.source.add((0, 0), (), f"{FOLDER} cannot be read: {error.strerror}", str(folder))
         return []

@@ -17,6 +17,7 @@ Schema = dict[str, Any]
 Pattern = tuple[str | None, ...]  # a path in which None is any key of a map or any place of a list
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+_MAPS: Final = frozenset({"properties", "patternProperties", "$defs"})
 _MAX_STEPS: Final = 12  # a table that contains itself ends here
 
 
@@ -57,11 +58,16 @@ def _written(schema: Any) -> Any:
         return [_written(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    words = {key: _written(value) for key, value in schema.items()}
-    texts = {part.get("type") for part in (schema, *schema.get("anyOf", ()))}
-    if "$ref" in schema or (texts <= {"string", "null", None} and isinstance(schema.get("default"), float | int)):
+    words = {key: _members(value) if key in _MAPS else _written(value) for key, value in schema.items()}
+    texts = {str(part.get("type")) for part in (schema, *schema.get("anyOf", ()))}
+    if "$ref" in schema or (texts <= {"string", "null", "None"} and isinstance(schema.get("default"), float | int)):
         words.pop("default", None)
     return words
+
+
+def _members(schemas: Any) -> Any:
+    """A map whose keys are names of people's choice, not words of JSON Schema."""
+    return {name: _written(schema) for name, schema in schemas.items()}
 
 
 def branches(schema: Schema, root: Schema, left: int = _MAX_STEPS) -> Iterator[Schema]:

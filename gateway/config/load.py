@@ -115,14 +115,16 @@ class _Loader:
     def _device(self, document: Document, file: File) -> DeviceConfig | None:
         """The device of one document, in its adapter's table. None when something is wrong with it, which is noted."""
         adapter = document.data.get("adapter") if isinstance(document.data, dict) else None
-        model = self._table(adapter, document, file) if isinstance(adapter, str) else DeviceConfig
+        model = self._table(adapter, document, file) if isinstance(adapter, str) else UnreadDevice
+        reason = self._unusable.get(str(adapter), "")
         try:
             device = self._check(model, document, file)
         except PLUGIN_FAULTS as error:  # the plugin's own validator failed: no fault of whoever wrote the file
-            self._set_aside(str(adapter), f"its table failed: {type(error).__name__}: {error}", document, file)
+            reason = f"the table of adapter '{adapter}' failed: {type(error).__name__}: {error}"
+            file.odd.add(document.place(()), (), reason, "the device is not read")
             device = self._check(UnreadDevice, document, file)
         if device and isinstance(device, UnreadDevice):
-            self._broken[device.device] = self._unusable.get(device.adapter, "")
+            self._broken[device.device] = reason
         return device
 
     def _table(self, adapter: str, document: Document, file: File) -> type[DeviceConfig]:
@@ -136,14 +138,11 @@ class _Loader:
             hint = did_you_mean(adapter, self._models) or "installed: " + ", ".join(sorted(self._models))
             file.source.add(document.place(("adapter",)), ("adapter",), f"there is no adapter '{adapter}'", hint)
         except (PluginError, PydanticInvalidForJsonSchema) as error:
-            self._set_aside(adapter, str(error), document, file)
+            self._unusable[adapter] = str(error)
+            file.odd.add(document.place(("adapter",)), (), str(error), "its devices are not read")
         else:
             return model
         return UnreadDevice
-
-    def _set_aside(self, adapter: str, reason: str, document: Document, file: File) -> None:
-        self._unusable[adapter] = reason
-        file.odd.add(document.place(("adapter",)), ("adapter",), reason, "its devices are not read")
 
     def _check(self, table: type[_T], document: Document, file: File) -> _T | None:
         """`document` as a `table`; None when something is wrong with it, which is noted."""

@@ -17,9 +17,11 @@ Path = tuple[Key, ...]
 Place = tuple[int, int]  # line and column, both from 1
 
 MAX_SHOWN: Final = 100
+MAX_SOURCE_LINE: Final = 2000  # nobody reads a longer one, and there may be a problem at each of its words
+MAX_TEXT: Final = 300  # characters of a path or a sentence
 MAX_SLIP: Final = 3  # a misspelling is at most this much longer or shorter
 MAX_LINE: Final = 120  # characters of a source line that are shown
-SECRET_WORDS: Final = frozenset({"password", "passwd", "passphrase", "secret", "token", "credential", "pin"})
+SECRET_WORDS: Final = frozenset({"password", "passwd", "passphrase", "secret", "token", "credential"})
 
 # What a plugin's own code may fail with while it is imported or reads its table; it costs its devices, not the gateway.
 PLUGIN_FAULTS: Final = (
@@ -55,12 +57,16 @@ class Problem:
     hint: str = ""
     source_line: str = ""
 
-    def render(self) -> str:
-        """The problem, the source line under it, and a caret under the place."""
+    def __str__(self) -> str:
+        """The problem on one line."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         path = f"{self.path}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return "\n".join([f"{place}: {path}{self.message}{hint}", *self._caret()])
+        return f"{place}: {path}{self.message}{hint}"
+
+    def render(self) -> str:
+        """The problem, the source line under it, and a caret under the place."""
+        return "\n".join([str(self), *self._caret()])
 
     def _caret(self) -> Iterator[str]:
         if not self.source_line.strip():
@@ -106,21 +112,32 @@ class Source:
 
     def problems(self, secret_words: Iterable[str] = ()) -> list[Problem]:
         """The problems noted. Source lines end where a value of one of `secret_words` begins."""
-        words = "|".join(map(re.escape, sorted(SECRET_WORDS.union(secret_words), key=len, reverse=True)))
+        words = "|".join([*SECRET_WORDS, *(rf"\b{re.escape(word)}" for word in secret_words)])
         secret = re.compile(rf"""((?:{words})["']?\s*:\s*)(?!!secret\b)\S.*""", re.IGNORECASE)
         return [
-            Problem(self.file, *place, spell(path), message, hint, self._line(place[0], secret))
+            Problem(self.file, *place, _tidy(spell(path)), _tidy(message), _tidy(hint), self._line(place[0], secret))
             for (place, path), (message, hint) in self._found.items()
         ]
 
     def _line(self, number: int, secret: re.Pattern[str]) -> str:
-        if not 1 <= number <= len(self.lines):
+        line = self.lines[number - 1] if 1 <= number <= len(self.lines) else ""
+        if len(line) > MAX_SOURCE_LINE:
             return ""
-        line = self.lines[number - 1]
         cut = min((column for at, column in self.hidden if at == number), default=0)
         line = line[: cut - 1] + "***" if cut else line
         line = secret.sub(r"\1***", line)
-        return re.sub(r"://[^/\s@]*@", "://***@", line)
+        return _masked(line)
+
+
+def _masked(text: str) -> str:
+    """`text` without the user and password of a URL in it."""
+    return re.sub(r"://[^\s\"']*@", "://***@", text)
+
+
+def _tidy(text: str) -> str:
+    """`text` on one line, of bounded length, without what a terminal would obey."""
+    text = "".join(sign if sign.isprintable() else " " for sign in _masked(text))
+    return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 
 def spell(path: Path) -> str:

@@ -35,8 +35,9 @@ class Secrets:
     def read(self, name: str) -> SecretStr:
         """The secret called `name`, without the newline at its end. Raises SecretError."""
         for folder in (self.credentials, self.directory):
-            if folder is not None and (folder / name).is_file():
-                return _content(folder / name)
+            raw = _content(folder / name) if folder is not None else None
+            if raw is not None:
+                return _secret(name, raw)
         tried = [
             str(self.credentials / name) if self.credentials else f"$CREDENTIALS_DIRECTORY/{name} (not set)",
             str(self.directory / name) if self.directory else f"secrets_dir/{name} (not set)",
@@ -70,18 +71,28 @@ def refuse_plain(document: Document, secrets: Iterable[Pattern], source: Source)
 
 def secret_words(secrets: Iterable[Pattern]) -> set[str]:
     """The names of the options that hold `secrets`."""
-    return {step for pattern in secrets for step in pattern[-2:] if step is not None}
+    named = ([step for step in pattern if step is not None] for pattern in secrets)
+    return {steps[-1] for steps in named if steps}
 
 
-def _content(path: Path) -> SecretStr:
+def _content(path: Path) -> bytes | None:
+    """What is in the file; None where there is no such file. Raises SecretError."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise SecretError(f"secret '{path.name}' cannot be read", str(error)) from error
+
+
+def _secret(name: str, raw: bytes) -> SecretStr:
+    if len(raw) > MAX_BYTES:
+        raise SecretError(f"secret '{name}' is larger than {MAX_BYTES // 1024} KiB")
+    try:
         text = raw.decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except OSError as error:
-        raise SecretError(f"secret '{path.name}' cannot be read", f"{path}: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise SecretError(f"secret '{path.name}' is not UTF-8 text", str(path)) from None  # the error holds the bytes
-    if not text or len(raw) > MAX_BYTES:
-        size = "is empty" if not text else f"is larger than {MAX_BYTES // 1024} KiB"
-        raise SecretError(f"secret '{path.name}' {size}", str(path))
+        raise SecretError(f"secret '{name}' is not UTF-8 text") from None  # the error holds the bytes
+    if not text:
+        raise SecretError(f"secret '{name}' is empty")
     return SecretStr(text)

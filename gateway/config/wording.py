@@ -11,20 +11,22 @@ from gateway.config.problems import Path, Source, did_you_mean
 from gateway.config.yaml import Document
 
 _NAME_PATTERN: Final = r"^[A-Za-z0-9_\-]+$"  # of gateway.sdk.config.Name
+MAX_FINDINGS: Final = 1000  # of one document; whoever has more has one mistake many times
+_MISSING: Final = "is missing"
+_UNKNOWN: Final = "unknown key"
 _GIVEN: Final = {
-    type(None): "nothing", bool: "true or false", int: "a whole number", float: "a number", str: "text",
-    list: "a list", dict: "a table", SecretStr: "a secret",
+    type(None): "nothing", str: "text", list: "a list", dict: "a table", SecretStr: "a secret",
 }  # fmt: skip
 _WANTED: Final = {
     "string_type": "text", "int_type": "a whole number", "int_from_float": "a whole number", "float_type": "a number",
     "bool_type": "true or false", "model_type": "a table", "model_attributes_type": "a table", "dict_type": "a table",
     "mapping_type": "a table", "list_type": "a list", "tuple_type": "a list", "set_type": "a list",
-    "frozen_set_type": "a list", "path_type": "a path", "none_required": "nothing",
+    "frozen_set_type": "a list", "path_type": "a path", "finite_number": "a finite number", "none_required": "nothing",
 }  # fmt: skip
 _LIMITS: Final = {
     "greater_than_equal": "must be {ge} or more", "greater_than": "must be more than {gt}",
     "less_than_equal": "must be {le} or less", "less_than": "must be less than {lt}",
-    "multiple_of": "must be a multiple of {multiple_of}", "finite_number": "must be a finite number",
+    "multiple_of": "must be a multiple of {multiple_of}",
     "too_short": "must have {min_length} or more entries, not {actual_length}",
     "too_long": "must have {max_length} entries or less",
     "string_too_short": "must have {min_length} or more characters",
@@ -35,15 +37,25 @@ _LIMITS: Final = {
 def add_findings(error: ValidationError, document: Document, schema: Schema, source: Source) -> None:
     """Note every finding of `error` on `document` in `source`."""
     said: dict[tuple[Path, bool], list[tuple[str, str]]] = {}
-    for found in error.errors(include_url=False, include_input=False):
+    for found in error.errors(include_url=False, include_input=False)[:MAX_FINDINGS]:
         path, is_key = _where(found, document.data)
         sentence = _sentence(found, path, document.data, schema)
         said.setdefault((path, is_key), []).append(sentence)
+    # An unknown key that was meant to be a missing one is one mistake.
+    meant = {
+        (*path[:-1], word) for (path, _), found in said.items() for text, hint in found for word in _meant(text, hint)
+    }
     for (path, is_key), sentences in said.items():
+        if path in meant and sentences[0][0] == _MISSING:
+            continue
         # Several findings on one value are the alternatives of a union.
         message = ", or ".join(dict.fromkeys(text for text, _ in sentences))
         hint = next((hint for _, hint in sentences if hint), "")
         source.add(document.place(path, of_key=is_key), path, message, hint)
+
+
+def _meant(text: str, hint: str) -> list[str]:
+    return re.findall(r"did you mean '(.*)'", hint) if text == _UNKNOWN else []
 
 
 def _where(found: Mapping[str, Any], data: Any) -> tuple[Path, bool]:
@@ -64,7 +76,8 @@ def _sentence(found: Mapping[str, Any], path: Path, data: Any, schema: Schema) -
     """What is wrong, and the hint."""
     kind = found["type"]
     if kind in _LIMITS:
-        return _LIMITS[kind].format_map(found.get("ctx", {})), ""
+        limits = {name: f"{value:g}" if isinstance(value, float) else value for name, value in found["ctx"].items()}
+        return _LIMITS[kind].format_map(limits), ""
     if kind in _SENTENCES:
         return _SENTENCES[kind](found, path, data, schema)
     if allowed := _allowed(found, at(schema, path)):
@@ -74,11 +87,11 @@ def _sentence(found: Mapping[str, Any], path: Path, data: Any, schema: Schema) -
 
 
 def _missing_sentence(_found: Mapping[str, Any], path: Path, _data: Any, schema: Schema) -> tuple[str, str]:
-    return "is missing", _description(schema, path)
+    return _MISSING, _description(schema, path)
 
 
 def _extra_sentence(_found: Mapping[str, Any], path: Path, data: Any, schema: Schema) -> tuple[str, str]:
-    return "unknown key", _key_hint(str(path[-1]), at(schema, path[:-1]), _get(data, path[:-1]))
+    return _UNKNOWN, _key_hint(str(path[-1]), at(schema, path[:-1]), _get(data, path[:-1]))
 
 
 def _other_sentence(found: Mapping[str, Any]) -> tuple[str, str]:
@@ -132,11 +145,13 @@ def _type_sentence(wanted: str, given: Any) -> tuple[str, str]:
 
 
 def _kind(given: Any) -> str:
+    if isinstance(given, bool | int | float):
+        return str(given).lower()
     return _GIVEN.get(type(given), type(given).__name__)
 
 
 def _key_hint(key: str, tables: list[Schema], given: Any) -> str:
-    """The nearest key; else the one that is still missing; else all there are."""
+    """The nearest key that is free; else the one that is still missing; else all there are."""
     known = [name for table in tables for name in table.get("properties", ())]
     free = [name for name in dict.fromkeys(known) if name not in given]
     missing = [name for table in tables for name in table.get("required", ()) if name in free]

@@ -13,8 +13,8 @@ from yaml import CBaseLoader, events
 from yaml.error import MarkedYAMLError
 
 from gateway.config.problems import Key, Path, Place, Source
+from gateway.config.text import MAX_BYTES, StopError, decode, lines
 
-MAX_BYTES: Final = 64 * 2**20
 MAX_DEPTH: Final = 40
 MAX_VALUES: Final = 2_000_000  # after aliases are followed: a few kilobytes of them can stand for billions
 MAX_DIGITS: Final = 40  # more digits than any column holds, few enough to convert
@@ -32,9 +32,8 @@ _WORDS: Final[dict[str, Any]] = {
 _NUMBER_START: Final = frozenset("0123456789+-.")
 _CORE: Final = "tag:yaml.org,2002:"
 _CORE_TAGS: Final = frozenset({"!", _CORE + "str", _CORE + "map", _CORE + "seq"})
-_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
+_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
 _ROOT: Final = "\0"  # key of the whole document in its holder
-_UNPRINTABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 # What libyaml says, what a person needs to know, and whether the place that matters is where the context began.
 _SENTENCES: Final = (
@@ -50,10 +49,6 @@ _SENTENCES: Final = (
     ("expected <document start>", "nothing may follow here; a new device begins with a line '---'", False),
     ("maximum nesting depth", f"nested deeper than {MAX_DEPTH} levels", False),
 )
-
-
-class _StopError(Exception):
-    """The rest of the file makes no sense any more; `args` are place, path and message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +85,14 @@ class Document:
 def parse(raw: bytes, source: Source) -> list[Document]:
     """The documents in `raw`. What is wrong goes to `source`; a fault that ends the reading leaves an empty list."""
     try:
-        text = _decode(raw)
-        source.lines = re.split(r"\r\n|\r|\n", text)
+        text = decode(raw)
+        source.lines = lines(text)
         return _Builder(text, source).documents()
-    except _StopError as stop:
-        source.lines = source.lines or re.split(r"\r\n|\r|\n", raw[:MAX_BYTES].decode("utf-8", "replace"))
+    except StopError as stop:
+        source.lines = source.lines or lines(raw[:MAX_BYTES].decode("utf-8", "replace"))
         source.readable = False
-        source.add(*stop.args)
+        source.add(stop.place, stop.path, stop.message)
         return []
-
-
-def _decode(raw: bytes) -> str:
-    if len(raw) > MAX_BYTES:
-        raise _StopError((1, 1), (), f"the file is larger than {MAX_BYTES // 2**20} MiB")
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raise _StopError((1, 1), (), "the file is UTF-16; save it as UTF-8")
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = raw[: error.start].decode("utf-8", "replace")
-        raise _StopError(_place_after(before), (), f"byte 0x{raw[error.start]:02x} is not UTF-8 text") from error
-    if match := _UNPRINTABLE.search(text):
-        place = _place_after(text[: match.start()])
-        raise _StopError(place, (), f"control character U+{ord(match[0]):04X}; only text belongs here")
-    return text
-
-
-def _place_after(text: str) -> Place:
-    lines = re.split(r"\r\n|\r|\n", text)
-    return len(lines), len(lines[-1]) + 1
 
 
 def scalar(text: str) -> Any:
@@ -159,14 +133,14 @@ class _Builder:
         self._values = 0
 
     def documents(self) -> list[Document]:
-        """Read to the end. Raises _StopError."""
+        """Read to the end. Raises StopError."""
         try:
             while (event := self._parser.get_event()) is not None:
                 handle = _HANDLERS.get(type(event))
                 if handle:
                     handle(self, event)
         except MarkedYAMLError as error:
-            raise _StopError(*_sentence(error)) from error
+            raise StopError(*_sentence(error)) from error
         return self._documents
 
     def begin(self, event: Any) -> None:
@@ -192,18 +166,18 @@ class _Builder:
     def alias(self, event: Any) -> None:
         """The value of an anchor above, shared."""
         if self._stack[-1].key is None:
-            raise _StopError(_start(event), self._path(), "a key must be a word, not an alias")
+            raise StopError(_start(event), self._path(), "a key must be a word, not an alias")
         if event.anchor not in self._anchors:
-            raise _StopError(_start(event), self._path(), f"'*{event.anchor}' has no '&{event.anchor}' before it")
+            raise StopError(_start(event), self._path(), f"'*{event.anchor}' has no '&{event.anchor}' before it")
         value, values = self._anchors[event.anchor]
         self._put(value, _start(event), values)
 
     def open(self, event: Any) -> None:
         """A table or a list begins."""
         if self._stack[-1].key is None:
-            raise _StopError(_start(event), self._path(), "a key must be a word, not a list or a table")
+            raise StopError(_start(event), self._path(), "a key must be a word, not a list or a table")
         if len(self._stack) > MAX_DEPTH:
-            raise _StopError(_start(event), (), f"nested deeper than {MAX_DEPTH} levels")
+            raise StopError(_start(event), (), f"nested deeper than {MAX_DEPTH} levels")
         if event.tag:
             self._tagged(event)
         is_list = type(event) is events.SequenceStartEvent
@@ -233,7 +207,7 @@ class _Builder:
         frame = self._stack[-1]
         self._values += values
         if self._values > MAX_VALUES:
-            raise _StopError(place, self._path(), f"more than {MAX_VALUES} values once the aliases are followed")
+            raise StopError(place, self._path(), f"more than {MAX_VALUES} values once the aliases are followed")
         key: Any = frame.key
         if type(value) is SecretRef:
             self._documents[-1].secrets.append((frame.data, key, self._path()))
@@ -261,7 +235,8 @@ class _Builder:
             message, hint = "is no name of a secret", "!secret mqtt: letters, digits, '_', '-' and '.'"
             self._source.add(_start(event), self._path(), message, hint)
         elif tag is not None and tag not in _CORE_TAGS:
-            self._source.add(_start(event), self._path(), f"unknown tag '{tag}'", "the only tag is !secret")
+            shown = tag.replace(_CORE, "!!")
+            self._source.add(_start(event), self._path(), f"unknown tag '{shown}'", "the only tag is !secret")
         return value
 
     def _path(self) -> Path:

@@ -1,6 +1,6 @@
 """How far the broker has acknowledged, on disk. Written rarely: an old cursor only makes a restart send more again.
 
-file = magic 8 · version u2 · epoch u8 · (acked u8 · accepted u8) per class · crc32 u4
+file = magic 8 · version u2 · epoch u8 · (acked u8 · accepted u8 · floor u8) per class · crc32 u4
 """
 
 import struct
@@ -13,17 +13,18 @@ from gateway.deliver.segments import checksum
 from gateway.ops.files import Files
 
 _MAGIC: Final = b"\xf5FGCUR\r\xff"
-_FORMAT: Final = struct.Struct(f"<8sHQ{2 * len(Class)}Q")
+_FORMAT: Final = struct.Struct(f"<8sHQ{3 * len(Class)}Q")
 _CRC: Final = struct.Struct("<I")
 _VERSION: Final = 1
 NAME: Final = "cursor"
 
 
 class Position(NamedTuple):
-    """Of one class: everything up to `acked` is settled; `accepted` is the last sequence that was made durable."""
+    """Of one class: all up to `acked` is settled, `accepted` was made durable, nothing below `floor` is given again."""
 
     acked: int = 0
     accepted: int = 0
+    floor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +49,12 @@ def write_cursor(files: Files, folder: Path, cursor: Cursor) -> None:
     fresh = folder / f"{NAME}.new"
     handle = files.open_append(fresh)
     try:
+        if files.size(fresh):  # a crash left it behind
+            files.truncate(fresh, 0)
         files.append(handle, _encode(cursor))
         files.fsync(handle)
-    except OSError:
+    finally:
         files.close(handle)
-        files.unlink(fresh)
-        raise
-    files.close(handle)
     files.rename(fresh, folder / NAME)
     files.fsync_dir(folder)
 
@@ -74,5 +74,5 @@ def _decode(data: bytes) -> Cursor | None:
     magic, version, epoch, *numbers = _FORMAT.unpack_from(data)
     if magic != _MAGIC or version != _VERSION:
         return None
-    pairs = zip(numbers[::2], numbers[1::2], strict=True)
-    return Cursor(epoch, {cls: Position(*pair) for cls, pair in zip(Class, pairs, strict=True)})
+    triples = zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True)
+    return Cursor(epoch, {cls: Position(*triple) for cls, triple in zip(Class, triples, strict=True)})

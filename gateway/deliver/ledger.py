@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from gateway.deliver.event import Class
 from gateway.deliver.segments import RECORD_SIZE
@@ -53,7 +53,7 @@ class Tally:
         self.readings += times * record.readings
         self.bytes += times * record.size
 
-    def __iadd__(self, other: "Tally") -> "Tally":
+    def __iadd__(self, other: "Tally") -> Self:
         self.records += other.records
         self.readings += other.readings
         self.bytes += other.bytes
@@ -86,12 +86,7 @@ class Drop(NamedTuple):
 
 @dataclass(slots=True)
 class Ledger:
-    """What was put of one class, and what became of it.
-
-    Args:
-        recovered: what an earlier run left behind.
-        stretches: the segments that hold it, in order.
-    """
+    """What was put of one class, and what became of it."""
 
     stretches: list[Stretch] = field(default_factory=list)
     recovered: Tally = field(default_factory=Tally)
@@ -102,6 +97,11 @@ class Ledger:
     dropped: Counter[str] = field(default_factory=Counter)  # readings by reason
     dropped_records: Counter[str] = field(default_factory=Counter)
     drops: deque[Drop] = field(default_factory=lambda: deque(maxlen=_RANGES))
+
+    def recover(self, stretch: Stretch) -> None:
+        """An earlier run left `stretch`."""
+        self.stretches.append(stretch)
+        self.recovered += stretch.left
 
     def wait(self, record: Record) -> None:
         """`record` was put and waits to be written."""

@@ -16,7 +16,6 @@ from gateway.deliver.ledger import Tally
 from gateway.deliver.segments import (
     HEADER_SIZE,
     MAGIC,
-    RECORD_SIZE,
     VERSION,
     Found,
     Header,
@@ -42,9 +41,6 @@ class Segment:
     last: int = 0
     handle: int | None = None
 
-    def __len__(self) -> int:
-        return self.size
-
 
 class Damage(NamedTuple):
     """Bytes from `start` to `end` of a file that hold no record; sequences between `after` and `before` may be lost."""
@@ -57,15 +53,23 @@ class Damage(NamedTuple):
 
 
 @dataclass(slots=True)
-class Found1:
+class Remains:
     """One class as it was found: segments in order, what each still holds, and where its numbers go on."""
 
     segments: list[Segment] = field(default_factory=list)
     left: dict[int, Tally] = field(default_factory=dict)  # by segment number
+    number: int = 0  # the highest that a file bears
     acked: int = 0
     last: int = 0  # highest sequence that was found, or is known to have been accepted
-    following: int = 1  # sequence that the next record gets
+    skip: int = 0  # sequences that are not given again: a torn tail may have borne them
+    floor: int = 0  # nor is any below
     epoch: int = 0  # the newest that was found
+    torn: list[tuple[Path, int]] = field(default_factory=list)  # the newest file, and where to cut it; 0: remove it
+
+    @property
+    def following(self) -> int:
+        """The sequence that the next record gets."""
+        return max(self.last + self.skip + 1, self.floor)
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Recovery:
         self.lost_bytes += damage.end - damage.start
 
 
-def recover(files: Files, folder: Path, clock: Clock) -> tuple[Recovery, dict[Class, Found1], int]:
+def recover(files: Files, folder: Path, clock: Clock) -> tuple[Recovery, dict[Class, Remains], int]:
     """Find everything again: what to show, each class, and the epoch to go on with."""
     recovery = Recovery()
     names, cursor = _look(files, folder, recovery)
@@ -109,6 +113,7 @@ def recover(files: Files, folder: Path, clock: Clock) -> tuple[Recovery, dict[Cl
 def _look(files: Files, folder: Path, recovery: Recovery) -> tuple[list[str], Cursor]:
     try:
         files.make_folder(folder)
+        files.fsync_dir(folder)  # a killed process may have left names that a power cut would still take away
         names = sorted(files.names(folder))
         return names, read_cursor(files, folder)
     except OSError as error:
@@ -123,82 +128,88 @@ class _Reader:
         self._files, self._folder, self._recovery = files, folder, recovery
         self._now, self._wall_ms = clock.monotonic(), clock.wall_ns() // 1_000_000
 
-    def read(self, cls: Class, names: Sequence[str], position: Position) -> Found1:
+    def read(self, cls: Class, names: Sequence[str], position: Position) -> Remains:
         """Everything of `cls`. `position` is what the cursor knew."""
-        one = Found1(acked=position.acked)
+        one = Remains(acked=position.acked, floor=position.floor)
         mine = [name for name in names if (match := _NAME.fullmatch(name)) and match[1] == cls]
         for name in mine:
-            try:
-                self._segment(one, name, newest=name == mine[-1])
-            except OSError as error:
-                self._recovery.errors.append(f"{name}: {error}")
+            one.number = int(name[-16:-4])
+            self._segment(one, self._folder / name, newest=name == mine[-1])
         if position.accepted > one.last:  # the cursor is written after the records it speaks of: they were here
-            self._recovery.damage(Damage(f"{cls}", 0, 0, one.last, position.accepted + 1))
+            self._recovery.damage(Damage(cls, 0, 0, one.last, position.accepted + 1))
             one.last = position.accepted
-        one.following = max(one.following, one.last + 1)
         return one
 
-    def _segment(self, one: Found1, name: str, *, newest: bool) -> None:
-        path = self._folder / name
-        data = self._files.read(path, 0, self._files.size(path))
+    def _segment(self, one: Remains, path: Path, *, newest: bool) -> None:
+        try:
+            data = self._files.read(path, 0, self._files.size(path))
+        except OSError as error:
+            self._recovery.errors.append(f"{path.name}: {error}")
+            return
         header = decode_header(data)
         if header is not None and header.version > VERSION:
-            self._recovery.ignored.append(name)
+            self._recovery.ignored.append(path.name)
             return
-        number = int(name[-16:-4])
-        segment = Segment(number, path, self._born(header), header.epoch if header else 0)
-        self._check_previous(one, segment, header)
         records = list(scan(data, HEADER_SIZE if header else 0))
-        end = records[-1].end if records else (HEADER_SIZE if header else 0)
-        self._gaps(name, header, records, one.last)
-        if not self._tail(one, segment, data, end, newest=newest):
-            return
+        self._check_previous(one, header)
+        self._damages(path.name, data, header, records, one.last, newest=newest)
+        end = records[-1].end if records else HEADER_SIZE
+        if newest:
+            self._torn(one, path, data, end)
+            if not records:
+                return
+        segment = Segment(one.number, path, self._born(header), header.epoch if header else 0)
+        segment.size = min(end, len(data)) if newest else len(data)
         self._enter(one, segment, records)
 
     def _born(self, header: Header | None) -> float:
         """When the segment was begun, on the monotonic clock: a wall clock that is wrong ages nothing from here on."""
         return self._now - max(0, self._wall_ms - header.created_ms) / 1000 if header else self._now
 
-    def _check_previous(self, one: Found1, segment: Segment, header: Header | None) -> None:
+    def _check_previous(self, one: Remains, header: Header | None) -> None:
         """A segment knows the last sequence before it: an end that was cut off cleanly is seen by the next one."""
         before = one.segments[-1] if one.segments else None
-        if header and before and before.number == segment.number - 1 and one.last < header.previous:
+        if header and before and before.number == one.number - 1 and one.last < header.previous:
             self._recovery.damage(Damage(before.path.name, before.size, before.size, one.last, header.previous + 1))
 
-    def _gaps(self, name: str, header: Header | None, records: Sequence[Found], last: int) -> None:
-        """Bytes between the header and the last record that belong to no record."""
+    def _damages(
+        self,
+        name: str,
+        data: bytes,
+        header: Header | None,
+        records: Sequence[Found],
+        last: int,
+        *,
+        newest: bool,
+    ) -> None:
+        """Count the bytes that belong to no record. Those at the end of the newest segment are its torn tail."""
         at = HEADER_SIZE if header else 0
         for record in records:
             if record.start > at:
                 self._recovery.damage(Damage(name, at, record.start, last, record.sequence))
             at, last = record.end, record.sequence
+        if at < len(data) and not newest:
+            self._recovery.damage(Damage(name, at, len(data), last, last + 1))
 
-    def _tail(self, one: Found1, segment: Segment, data: bytes, end: int, *, newest: bool) -> bool:
-        """Cut what follows the last record, or count it as damage. False when nothing of the file is left."""
-        torn = len(data) - end
-        last = max(one.last, segment.last)
-        if torn and not newest:
-            self._recovery.damage(Damage(segment.path.name, end, len(data), last, last + 1))
-        elif torn:
-            self._recovery.torn_bytes += torn
-            # what is cut may have been accepted after all, had a bit flipped in it: its numbers are not given again
-            one.following = data.count(MAGIC, end) + 1
-        segment.size = len(data)
-        if end <= HEADER_SIZE and newest:
-            self._files.unlink(segment.path)
-            return False
-        if torn and newest:
-            self._files.truncate(segment.path, end)
-            segment.size = end
-        return True
+    def _torn(self, one: Remains, path: Path, data: bytes, end: int) -> None:
+        """Note the torn tail of the newest segment, and a newest segment without a record."""
+        tail = data[end:]
+        if tail or end <= HEADER_SIZE:
+            one.torn.append((path, end if end > HEADER_SIZE else 0))
+        self._recovery.torn_bytes += len(tail)
+        # What is cut may have been accepted and sent, had a bit flipped in it: its numbers are not given again.
+        one.skip = tail.count(MAGIC) + 1 if tail else 0
 
-    def _enter(self, one: Found1, segment: Segment, records: Sequence[Found]) -> None:
+    def _enter(self, one: Remains, segment: Segment, records: Sequence[Found]) -> None:
         """Take the segment into the class. Its bytes may be in the page cache only, so they are made durable first."""
-        handle = self._files.open_append(segment.path)
         try:
-            self._files.fsync(handle)
-        finally:
-            self._files.close(handle)
+            handle = self._files.open_append(segment.path)
+            try:
+                self._files.fsync(handle)
+            finally:
+                self._files.close(handle)
+        except OSError as error:
+            self._recovery.errors.append(f"{segment.path.name}: {error}")
         tally, segment.first = Tally(), one.last + 1
         for record in records:
             if record.sequence > one.last:  # an earlier write that failed may have left the same record before

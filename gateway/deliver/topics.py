@@ -27,7 +27,7 @@ class Topics:
         self._template = template
         unknown = set(re.findall(r"\{([^}]*)\}", template)) - _FIELDS
         if unknown:
-            raise ConfigError(f"mqtt.topic: {{{sorted(unknown)[0]}}} is unknown; use {{gateway}}, {{class}}, {{name}}")
+            raise ConfigError(f"mqtt.topic: {{{min(unknown)}}} is unknown; use {{gateway}}, {{class}}, {{name}}")
         if "{class}" not in template:
             raise ConfigError("mqtt.topic: {class} is missing; without it alarms and telemetry cannot be told apart")
         try:

@@ -180,7 +180,7 @@ class Detector:
         for name in ("m", "s", "mu", "P", "c"):
             self._bank[name][member] = getattr(calibration, name)
         self._bank["v"][member] = 1 / np.einsum("kii->ki", calibration.P)
-        self._threshold[member] = threshold(calibration.scores, self.members[member].rate)
+        self._threshold[member] = threshold(calibration.scores, self.members[member].rate, max(SPANS))
         self._fitted[member] = calibration
         self._phase[member] = Abstain.NONE
 

@@ -2,7 +2,8 @@
 
 Peaks over threshold (Pickands 1975, Davison and Smith 1990): the scores beyond a high quantile, thinned to one peak a
 cluster, follow a generalised Pareto distribution; its tail says which score is passed once in a week, though the rows
-at hand cover an hour.
+at hand cover an hour. What a short calibration has not shown, such as a machine still warming up, is allowed for: the
+shorter, the higher the threshold.
 """
 
 from typing import Final
@@ -14,17 +15,25 @@ TAIL: Final = 0.98  # quantile beyond which the tail begins
 GAP: Final = 30  # rows; peaks closer than this are one event
 FEWEST: Final = 8  # clusters that a fit needs
 MARGIN: Final = 1.2  # times the highest score, where there are too few of them
+DOUBT: Final = 1.5  # standard errors; see docs/detector.md
 FLAT: Final = 1e-6  # below it the tail is exponential
 SHAPE: Final = (-0.3, 0.5)  # bounds of xi: what so few peaks say beyond them is chance
 
 
-def threshold(scores: NDArray[np.floating], rate: float) -> float:
-    """The score that normal running passes `rate` times a row.
+def threshold(scores: NDArray[np.floating], rate: float, longest: int) -> float:
+    """The score that normal running passes `rate` times a row; never below 1, the upper end of normal.
 
     Args:
         scores: f[n], out-of-fold scores of normal rows, in the order of time.
         rate: events per row: the budget in events per second, times the period of the rows in seconds.
+        longest: rows over which the scores remember, the longest span of the calibration; n / longest of them count as
+            independent, so that their level is known with a relative standard error of sqrt(longest / n).
     """
+    return (1 + DOUBT * float(np.sqrt(longest / len(scores)))) * max(return_level(scores, rate), 1.0)
+
+
+def return_level(scores: NDArray[np.floating], rate: float) -> float:
+    """The score that rows like these pass `rate` times a row."""
     tail = float(np.quantile(scores, TAIL))
     excess = peaks(scores, tail) - tail
     if len(excess) < FEWEST:

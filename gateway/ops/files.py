@@ -1,4 +1,4 @@
-"""The file system, as the outbox is given it: few operations, so that tests can stand in a disk that loses, tears and fills.
+"""The file system, as the outbox is given it: few operations, so that a test can stand in a disk that loses and tears.
 
 Every operation raises OSError. A write is durable after `fsync`; a name (new, renamed, removed) after `fsync_dir`.
 """
@@ -42,7 +42,7 @@ class Files(Protocol):
         """Cut the file to `size` bytes, durably."""
 
     def rename(self, path: Path, target: Path) -> None:
-        """Give the file another name; what bore it is replaced in one step."""
+        """Give the file another name; what bore it before is replaced."""
 
     def unlink(self, path: Path) -> None:
         """Remove the file. Needs no space."""
@@ -60,7 +60,7 @@ class RealFiles:
 
     def names(self, folder: Path) -> list[str]:
         """The names in `folder`."""
-        return os.listdir(folder)
+        return [path.name for path in folder.iterdir()]
 
     def open_append(self, path: Path) -> int:
         """Open for appending."""
@@ -110,7 +110,7 @@ class RealFiles:
             os.close(handle)
 
     def rename(self, path: Path, target: Path) -> None:
-        """rename(2) is atomic."""
+        """Give it another name; rename(2) is atomic."""
         path.replace(target)
 
     def unlink(self, path: Path) -> None:

@@ -26,6 +26,7 @@ class Supervisor:
         self._clock, self._log, self._health = clock, log, health
         self._most, self._window = most, window
         self._parts: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def add(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         """Have `part()` run under `name` for as long as the daemon lives."""
@@ -36,12 +37,20 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 for name, part in self._parts:
-                    group.create_task(self._keep(name, part), name=name)
+                    self._tasks[name] = group.create_task(self._keep(name, part), name=name)
         except BaseExceptionGroup as ended:
             given_up = ended.subgroup(GivenUpError)
             if given_up is None:
                 raise
             raise given_up.exceptions[0] from ended
+
+    async def end(self, prefix: str, within: float) -> None:
+        """Cancel the parts whose names begin with `prefix`, and wait up to `within` seconds until they are gone."""
+        tasks = [task for name, task in self._tasks.items() if name.startswith(prefix)]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=within)
 
     async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         faults: deque[float] = deque(maxlen=self._most)

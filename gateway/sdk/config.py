@@ -21,7 +21,8 @@ _PER: Final = {
 }  # fmt: skip
 
 
-def _duration(value: Any) -> float:
+def seconds(value: Any) -> float:
+    """`200ms` → 0.2. Raises ValueError with the forms that are understood."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a duration is a number with a unit: 200ms, 1s, 5min, 2h, 1d, 1w")
@@ -29,14 +30,14 @@ def _duration(value: Any) -> float:
 
 
 def _positive_duration(value: Any) -> float:
-    seconds = value if isinstance(value, float) else _duration(value)
-    if seconds <= 0:
+    length = value if isinstance(value, float) else seconds(value)
+    if length <= 0:
         raise ValueError("must be longer than 0")
-    return seconds
+    return length
 
 
 def _any_duration(value: Any) -> float:
-    return value if isinstance(value, float) else _duration(value)
+    return value if isinstance(value, float) else seconds(value)
 
 
 def _size(value: Any) -> int:

@@ -1,8 +1,8 @@
 """From score to alarm state, for all assets at once: the states of ISA-18.2 as a table, and the delays before them.
 
 A score must stay above its threshold for the on-delay before the alarm goes active, and below the dead-band for the
-off-delay before it returns. Each alarm raises the threshold of its asset a little, and time lowers it again, so that
-the number of alarms in the long run stays near the budget whatever the calibration was worth.
+off-delay before it returns. Each event raises the threshold of its asset a little, and time lowers it again, so that
+the number of events in the long run stays near the budget whatever the calibration was worth.
 """
 
 from collections.abc import Sequence
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from gateway.config.schema import AlarmConfig
 
 SECOND: Final = 1_000_000_000
-RAISE_BY: Final = 0.35  # eta: one alarm multiplies the threshold by exp(0.35) = 1.42
+RAISE_BY: Final = 0.35  # eta: one event multiplies the threshold by exp(0.35) = 1.42
 RAISE_MAX: Final = 6 * RAISE_BY  # a chattering asset must not make itself blind: at most 8.2 times the threshold
+APART: Final = 60  # rows; an alarm that comes back within them is the same event
 NEVER: Final = np.int64(-1)
 
 
@@ -110,7 +111,7 @@ class Alarms:
     def __init__(self, configs: Sequence[AlarmConfig]) -> None:
         n = len(configs)
         self.state = np.zeros(n, np.uint8)
-        self.offset = np.zeros(n)  # of the log threshold: what the alarms so far have added, less what time took away
+        self.offset = np.zeros(n)  # of the log threshold: what the events so far have added, less what time took away
         self._on, self._off, self._realarm = (
             np.array([round(getattr(c, name) * SECOND) for c in configs], np.int64)
             for name in ("on_delay", "off_delay", "realarm")
@@ -121,6 +122,7 @@ class Alarms:
         self._above_for, self._below_for = np.full((2, n), NEVER)  # ns; never: not above, not below
         self._since_raise = np.full(n, NEVER)  # ns; never: no alarm yet
         self._since = np.zeros(n, np.int64)  # when the score went above or below
+        self._quiet = np.full(n, NEVER)  # rows since the alarm ended; never: it has not, or the event is accounted for
         self._until = np.full(n, NEVER)  # end of shelving
         self._score, self._threshold = np.full((2, n), np.nan)
 
@@ -155,7 +157,8 @@ class Alarms:
         elapsed = self._elapsed(assets, time, known)
         if not known.all():
             assets, score, threshold, time = assets[known], score[known], threshold[known], time[known]
-        limit = self._limit(assets, threshold, elapsed)
+        self._adapt(assets, elapsed)
+        limit = threshold * np.exp(self.offset[assets])
         self._score[assets], self._threshold[assets] = score, limit
         above, below = score > limit, score < limit * self._return_at[assets]
         self._count(self._above_for, assets, above, elapsed, time)
@@ -184,16 +187,17 @@ class Alarms:
             "offset": float(self.offset[asset]),
             "until": int(self._until[asset]),
             "since_raise": int(self._since_raise[asset]),
+            "quiet": int(self._quiet[asset]),
         }
 
     def restore(self, asset: int, record: dict[str, Any]) -> None:
         """Take up what `snapshot` gave. Raises KeyError, TypeError or ValueError when the record is not one."""
         state, offset = State[record["state"].upper()], float(record["offset"])
-        until, since_raise = int(record["until"]), int(record["since_raise"])
+        until, since_raise, quiet = int(record["until"]), int(record["since_raise"]), int(record["quiet"])
         if not 0 <= offset <= RAISE_MAX:
             raise ValueError(f"offset {offset} is outside 0 to {RAISE_MAX}")
         self.state[asset], self.offset[asset] = state, offset
-        self._until[asset], self._since_raise[asset] = until, since_raise
+        self._until[asset], self._since_raise[asset], self._quiet[asset] = until, since_raise, quiet
 
     def _expire(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
         until = self._until[assets]
@@ -212,13 +216,14 @@ class Alarms:
         self._since_raise[assets[known]] = np.where(raised == NEVER, NEVER, raised + elapsed)
         return elapsed
 
-    def _limit(
-        self, assets: NDArray[np.int64], threshold: NDArray[np.float64], elapsed: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """The threshold that holds: event-level adaptive conformal inference (Gibbs and Candès 2021)."""
+    def _adapt(self, assets: NDArray[np.int64], elapsed: NDArray[np.int64]) -> None:
+        """Adaptive conformal inference (Gibbs and Candès 2021) on events: up with each, down with time."""
+        quiet = self._quiet[assets]
+        quiet = np.where(quiet == NEVER, NEVER, quiet + 1)
+        over = quiet > APART
+        self._quiet[assets] = np.where(over, NEVER, quiet)
         offset = np.maximum(self.offset[assets] - self._relax[assets] * elapsed, 0.0)
-        self.offset[assets] = offset
-        return threshold * np.exp(offset)
+        self.offset[assets] = np.minimum(offset + RAISE_BY * over, RAISE_MAX)
 
     def _count(
         self,
@@ -239,7 +244,7 @@ class Alarms:
         rested = (since == NEVER) | (since >= self._realarm[assets])
         due = MAY_RAISE[self.state[assets]] & (above != NEVER) & (above >= self._on[assets]) & rested
         moved = [self._by_score(int(assets[i]), Event.RAISE, int(time[i])) for i in np.flatnonzero(due)]
-        self._since_raise[assets[due]] = 0
+        self._since_raise[assets[due]], self._quiet[assets[due]] = 0, NEVER
         return moved
 
     def _returned(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
@@ -254,7 +259,7 @@ class Alarms:
         previous = State(self.state[asset])
         state = TABLE[previous, event]
         self.state[asset] = state
-        if previous in ACTIVE and state not in ACTIVE:  # not at the raise: an alarm must not end by its own doing
-            self.offset[asset] = min(self.offset[asset] + RAISE_BY, RAISE_MAX)
+        if previous in ACTIVE and state not in ACTIVE:
+            self._quiet[asset] = 0  # counted when it is over, not at the raise: an alarm must not end by its own doing
         score, threshold = float(self._score[asset]), float(self._threshold[asset])
         return Transition(asset, time, previous, state, event, score, threshold, since)

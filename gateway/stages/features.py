@@ -43,34 +43,37 @@ class Readiness:
 
     def __init__(self, groups_of_asset: Sequence[Sequence[int]], group_count: int) -> None:
         pairs = [(asset, group) for asset, groups in enumerate(groups_of_asset) for group in sorted(set(groups))]
+        self._shared = any(len(set(groups)) > 1 for groups in groups_of_asset)  # an asset may come up twice in a turn
         self._asset = np.array([asset for asset, _ in pairs], np.int64)
         self._fresh = np.zeros(len(pairs), bool)
         self._absent = np.zeros(len(pairs), bool)
         self._missing = np.array([len(set(groups)) for groups in groups_of_asset], np.int64)
-        self._of_group: list[NDArray[np.int64]] = (
-            [np.array([i for i, (_, g) in enumerate(pairs) if g == group], np.int64) for group in range(group_count)]
-            if pairs
-            else [np.empty(0, np.int64)] * group_count
-        )
+        by_group: list[list[int]] = [[] for _ in range(group_count)]
+        for place, (_, group) in enumerate(pairs):
+            by_group[group].append(place)
+        self._of_group = [np.array(places, np.int64) for places in by_group]
         self._of_asset: list[NDArray[np.int64]] = _positions(self._asset, len(groups_of_asset))
 
     def read(self, groups: Iterable[int]) -> NDArray[np.int64]:
-        """Note that `groups` were read; give the assets that are due now, and let them wait anew."""
+        """Note that `groups` (each once) were read; give the assets that are due now, and let them wait anew."""
         pairs = self._pairs(groups)
         if not len(pairs):
             return pairs
         self._absent[pairs] = False
         self._arrive(pairs)
-        touched = np.unique(self._asset[pairs])
+        touched = self._asset[pairs]
         due: NDArray[np.int64] = touched[self._missing[touched] == 0]
+        if self._shared:
+            due = np.unique(due)
         self._wait_anew(due)
         return due
 
     def lost(self, groups: Iterable[int]) -> None:
         """Note that `groups` are gone: nobody waits for them."""
         pairs = self._pairs(groups)
-        self._absent[pairs] = True
-        self._arrive(pairs)
+        if len(pairs):
+            self._absent[pairs] = True
+            self._arrive(pairs)
 
     def _pairs(self, groups: Iterable[int]) -> NDArray[np.int64]:
         found = [self._of_group[group] for group in groups]
@@ -81,7 +84,7 @@ class Readiness:
     def _arrive(self, pairs: NDArray[np.int64]) -> None:
         new = pairs[~self._fresh[pairs]]
         self._fresh[new] = True
-        np.subtract.at(self._missing, self._asset[new], 1)
+        self._missing -= np.bincount(self._asset[new], minlength=len(self._missing))
 
     def _wait_anew(self, assets: NDArray[np.int64]) -> None:
         for asset in assets.tolist():

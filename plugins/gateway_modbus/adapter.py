@@ -71,15 +71,16 @@ class ModbusAdapter(Adapter):
 
     async def run(self, sink: Sink) -> None:
         """Poll until the connection is lost, or no unit on it answers any more. Raises DisconnectedError."""
-        if self._link is None:
+        link = self._link
+        if link is None:
             raise DisconnectedError("not connected")
-        polling = asyncio.create_task(self._poll(self._link, sink), name=f"modbus {self.connection.name}")
+        polling = asyncio.create_task(self._poll(link, sink), name=f"modbus {self.connection.name}")
         try:
             # a loss is seen at once, not at the next poll
-            await asyncio.wait((polling, self._link.closed), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((polling, link.closed), return_when=asyncio.FIRST_COMPLETED)
             if polling.done():
                 polling.result()
-            raise DisconnectedError(self._link.closed.result())
+            raise DisconnectedError(link.closed.result())
         finally:
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)

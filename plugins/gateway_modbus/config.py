@@ -1,9 +1,10 @@
 """What a person may write for a Modbus device and its tags."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, Self
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
@@ -16,6 +17,10 @@ Type = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "int64", 
 REGISTERS: Final[Mapping[Type, int]] = {
     "uint16": 1, "int16": 1, "float16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
 }  # fmt: skip
+
+PORT: Final = 502
+LAST_UNIT: Final = 255  # one byte on the wire
+_CONNECT: Final = re.compile(r"tcp://(?P<host>\[[^\]\s]+\]|[^/:@?#\[\]\s]+)(:(?P<port>\d{1,9}))?/?(\?(?P<query>.*))?")
 
 At = Annotated[
     Address,
@@ -36,26 +41,20 @@ class Endpoint:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `tcp://host[:port][?unit=N]`. Raises ValueError with the remedy."""
-        url = urlsplit(text)
-        if url.scheme != "tcp" or not url.hostname or url.path.strip("/") or url.username is not None:
+        match = _CONNECT.fullmatch(text)
+        if match is None:
             raise ValueError(f"{text!r}: write tcp://host, tcp://host:502 or tcp://host:502?unit=1")
-        query = dict(parse_qsl(url.query, keep_blank_values=True))
-        unit = query.pop("unit", "1")
+        query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
+        unit, port = query.pop("unit", "1"), int(match["port"] or PORT)
         if query:
             raise ValueError(
                 f"{text!r}: {', '.join(query)} is not known here; only unit=N may follow the question mark"
             )
-        if not unit.isdecimal() or int(unit) > 255:  # noqa: PLR2004 - one byte on the wire
-            raise ValueError(f"{text!r}: the unit is a number from 0 to 255")
-        return cls(url.hostname, _port(text), int(unit))
-
-
-def _port(text: str) -> int:
-    try:
-        port = urlsplit(text).port
-    except ValueError as error:
-        raise ValueError(f"{text!r}: the port is a number from 1 to 65535") from error
-    return 502 if port is None else port
+        if not unit.isdecimal() or int(unit) > LAST_UNIT:
+            raise ValueError(f"{text!r}: the unit is a number from 0 to {LAST_UNIT}")
+        if not 1 <= port <= LAST:
+            raise ValueError(f"{text!r}: the port is a number from 1 to {LAST}")
+        return cls(match["host"].strip("[]"), port, int(unit))
 
 
 class ModbusTag(TagConfig):

@@ -4,7 +4,7 @@ The gateway's own certificate is made once and kept. A server's is pinned: to a 
 seen; a changed one is refused until a person says that it was meant.
 """
 
-import datetime
+import datetime as dt
 import hashlib
 import os
 import re
@@ -40,10 +40,10 @@ class Identity:
     key: bytes
     uri: str
     path: Path
-    expires: datetime.datetime
+    expires: dt.datetime
 
 
-def load_identity(home: Path, now: datetime.datetime) -> Identity:
+def load_identity(home: Path, now: dt.datetime) -> Identity:
     """The gateway's certificate in `home`, made there at first use. Blocks for as long as an RSA key takes to find."""
     certificate, key = home / "own" / "certificate.der", home / "own" / "key.pem"
     if not (certificate.exists() and key.exists()):
@@ -57,7 +57,7 @@ def load_identity(home: Path, now: datetime.datetime) -> Identity:
     return Identity(der, key.read_bytes(), uri, certificate, parsed.not_valid_after_utc)
 
 
-def _self_signed(key: rsa.RSAPrivateKey, host: str, now: datetime.datetime) -> bytes:
+def _self_signed(key: rsa.RSAPrivateKey, host: str, now: dt.datetime) -> bytes:
     """Part 6 Table 43: URI and host name as alternative names, and what the key may be used for."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"fieldgate@{host}"[:64])])
     alternatives = [x509.UniformResourceIdentifier(f"urn:{host}:fieldgate"), x509.DNSName(host[:_MAX_DNS])]
@@ -72,8 +72,8 @@ def _self_signed(key: rsa.RSAPrivateKey, host: str, now: datetime.datetime) -> b
         .issuer_name(name)
         .public_key(public)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))  # the server's clock may be behind
-        .not_valid_after(now + datetime.timedelta(days=365 * _YEARS))
+        .not_valid_before(now - dt.timedelta(days=1))  # the server's clock may be behind
+        .not_valid_after(now + dt.timedelta(days=365 * _YEARS))
         .add_extension(x509.SubjectAlternativeName(alternatives), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
@@ -140,7 +140,7 @@ class Pin:
             )
 
     def keep(self, certificate: bytes) -> bool:
-        """Pin `certificate`, which the server has proven to own, if none is pinned. True when this was the first one."""
+        """Pin `certificate`, which the server has proven to own, if none is pinned. True when it was the first."""
         if self._trust is not None or self._kept.exists():
             return False
         _write(self._kept, certificate, 0o644)

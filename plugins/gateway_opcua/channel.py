@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, SupportsBytes
 
-from asyncua import Client, ua
+from asyncua import ua
+from asyncua.client.client import Client
 from asyncua.client.ua_session import UaSession
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import nodeid_to_binary, struct_from_binary, struct_to_binary
+from asyncua.ua.uaerrors import UaStatusCodeError
 
 from gateway.sdk import Clock
 from gateway_opcua.codec import (
@@ -50,7 +52,7 @@ class Channel(Protocol):
 
     fast: bool
 
-    async def read(self, plan: ReadPlan, timeout: float) -> bytes:
+    async def read(self, plan: ReadPlan, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
         """The ReadResponse to `plan`. Raises TimeoutError, ConnectionError or UaError."""
 
     def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
@@ -82,8 +84,8 @@ def quiet_asyncua() -> None:
         logger.setLevel(logging.ERROR)
 
 
-class Session(UaSession):
-    """asyncua's session without its publish loop: one request outstanding and an object per value are not enough here."""
+class QuietSession(UaSession):
+    """The session of asyncua without its publish loop, which keeps one request out and decodes into objects."""
 
     def ensure_publish_loop(self) -> None:
         """The subscriber has its own."""
@@ -103,7 +105,7 @@ class FastChannel:
         self._token = nodeid_to_binary(protocol.authentication_token)
         self._late: deque[int] = deque()
 
-    async def read(self, plan: ReadPlan, timeout: float) -> bytes:  # noqa: ASYNC109 - it also goes to the server as a hint
+    async def read(self, plan: ReadPlan, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
         """The ReadResponse to `plan`."""
         number, answer = self._send(READ_REQUEST, plan.request, timeout)
         try:
@@ -134,7 +136,7 @@ class FastChannel:
         return number, answer
 
     def _give_up(self, number: int) -> None:
-        """asyncua closes the connection over an answer to an unknown request: forget the oldest only when there are many."""
+        """An answer to an unknown request makes asyncua close the connection: forget only when there are many."""
         self._late.append(number)
         if len(self._late) > _MAX_LATE:
             self._protocol._callbackmap.pop(self._late.popleft(), None)  # noqa: SLF001 - TOUCHED
@@ -166,7 +168,7 @@ class PublicChannel:
     async def _publish(self, acks: list[ua.SubscriptionAcknowledgement]) -> SupportsBytes:
         try:
             response = await self._session.publish(acks)
-        except ua.UaStatusCodeError as error:
+        except UaStatusCodeError as error:
             raise ServiceFaultError(error.code) from error
         return _response(PUBLISH_RESPONSE) + struct_to_binary(response.Parameters)
 

@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.sdk import quality
 from gateway_opcua.columns import FILETIME_EPOCH, Columns
 from gateway_opcua.datavalues import Decoder
 from gateway_opcua.wire import (
     I32,
-    I64,
     U32,
     CodecError,
     numeric_id,
@@ -180,7 +180,7 @@ def _response(body: bytes, wanted: int) -> int:
     for _ in range(strings):
         at = skip_bytes(body, at)
     at = skip_extension(body, at)
-    if kind == SERVICE_FAULT or code >= 0x80000000:
+    if kind == SERVICE_FAULT or code >= quality.BAD:
         raise ServiceFaultError(code)
     if kind != wanted:
         raise CodecError(f"message of type {kind} where {wanted} was due")

@@ -14,7 +14,8 @@ _LATEST: Final = FILETIME_EPOCH + (2**63 - 1) // 100  # later times do not fit i
 _EXACT: Final = 2**53  # integers up to here are exact as a double
 _INT64, _UINT64, _DATETIME = 8, 9, 13
 NUMBERS: Final = {
-    1: "?", 2: "<i1", 3: "<u1", 4: "<i2", 5: "<u2", 6: "<i4", 7: "<u4", 8: "<i8", 9: "<u8", 10: "<f4", 11: "<f8", 13: "<i8",
+    1: "?", 2: "<i1", 3: "<u1", 4: "<i2", 5: "<u2", 6: "<i4", 7: "<u4", 8: "<i8", 9: "<u8", 10: "<f4", 11: "<f8",
+    13: "<i8",
 }  # fmt: skip
 """The built-in types that are numbers, and how they look on the wire."""
 

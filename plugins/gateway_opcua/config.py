@@ -51,7 +51,7 @@ class OpcuaDevice(DeviceConfig):
     policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] = "Basic256Sha256"
     """Security policy, where `security` is not none."""
     trust: AsPath | None = None
-    """PEM or DER file with the server's certificate; unset, the first certificate seen is kept and no other accepted."""
+    """PEM or DER file with the server's certificate; unset, the first one seen is kept and no other accepted."""
     user: str | None = Field(default=None, min_length=1)
     """User name at the server; anonymous unless set."""
     password: SecretStr | None = None

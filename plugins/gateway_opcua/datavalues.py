@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gateway_opcua.columns import NUMBERS, Columns
 from gateway_opcua.layout import Layout
-from gateway_opcua.wire import HAS_SOURCE_TIME, HAS_STATUS, HAS_VALUE, CodecError
+from gateway_opcua.wire import HAS_SOURCE_TIME, HAS_STATUS, HAS_VALUE, MAX_MASK, CodecError
 
 Heads = NDArray[np.uint32]
 _NO_HEADS: Heads = np.empty(0, np.uint32)
@@ -72,7 +72,7 @@ def _alike(body: bytes, at: int, n: int, head: int) -> tuple[Heads, Columns] | N
 @lru_cache(maxsize=256)
 def _record(mask: int, kind: int, head: int) -> np.dtype[np.void] | None:
     """The record of a DataValue with this mask and type (Part 6 §5.2.2.17); None where its size varies."""
-    if mask > 0x3F or (mask & HAS_VALUE and kind not in NUMBERS):
+    if mask > MAX_MASK or (mask & HAS_VALUE and kind not in NUMBERS):
         return None
     fields = [("head", "<u4")] if head else []
     fields.append(("mask", "u1"))

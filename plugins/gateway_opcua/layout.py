@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway_opcua.columns import NUMBERS, Columns
-from gateway_opcua.wire import HAS_SOURCE_TIME, HAS_STATUS, HAS_VALUE, SIZES, TAILS, CodecError, skip_variant
+from gateway_opcua.wire import HAS_SOURCE_TIME, HAS_STATUS, HAS_VALUE, MAX_MASK, SIZES, TAILS, CodecError, skip_variant
 
 Places = NDArray[np.intp]
 _LENGTHS: Final = (12, 15, 16)  # String, ByteString, XmlElement: their size is their length
+_ARRAY: Final = 0x80  # bit of the form byte; 0x40 besides means a matrix
 _SIZE: Final = np.array([max(size, 0) for size in SIZES])
 
 
@@ -86,10 +87,10 @@ def _places(starts: Places, size: int) -> Places:
 
 
 def _length_bytes(kind: int) -> bool | None:
-    """Whether the first four bytes of such a value decide its size; False where it needs none, None where they do not."""
+    """Whether its first four bytes decide the size of a value; False when it has one size, None when they do not."""
     if kind < len(SIZES) and SIZES[kind] >= 0:
         return False
-    if kind in _LENGTHS or (kind & 0xC0 == 0x80 and SIZES[kind & 0x3F] > 0):
+    if kind in _LENGTHS or (kind & 0xC0 == _ARRAY and SIZES[kind & 0x3F] > 0):
         return True
     return None
 
@@ -110,7 +111,7 @@ def _walk(body: bytes, at: int, n: int, head: int) -> tuple[Places, dict[int, tu
                 stop = skip_variant(body, at)
                 others[row] = (at - first, stop - first)
                 at = stop
-        if mask > 0x3F:
+        if mask > MAX_MASK:
             raise CodecError(f"data value with the reserved mask {mask:#x}")
         at += TAILS[mask]
     if at > len(body):

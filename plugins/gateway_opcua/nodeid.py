@@ -1,19 +1,22 @@
-"""Node ids as the standard writes them, `ns=2;s=Heater.Temp`, and as they go over the wire (OPC UA Part 6 §5.3.1.10, §5.2.2.9).
+"""Node ids as a person writes them, `ns=2;s=Heater.Temp`, and as they go over the wire.
 
-A namespace given by its URI (`nsu=`) is looked up anew in every session, because a server may number its namespaces afresh.
+OPC UA Part 6 §5.3.1.10 and §5.2.2.9.
+
+A namespace given by its URI (`nsu=`) is looked up anew in every session: a server may number its namespaces afresh.
 """
 
 import base64
 import binascii
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-_FORM: Final = re.compile(r"(?:ns=(?P<index>[^;]*);|nsu=(?P<uri>[^;]*);)?(?P<kind>[a-z]+)=(?P<text>.*)", re.DOTALL)
+_FORM: Final = re.compile(r"(?:ns=(?P<index>[^;]*);|nsu=(?P<uri>[^;]*);)?(?P<kind>[a-z])=(?P<text>.*)", re.DOTALL)
 _HELP: Final = "a node id is written ns=2;s=Heater.Temp, ns=2;i=1001, nsu=http://maker/line;s=Heater.Temp or i=2258"
+_MAX_BYTE, _MAX_SHORT, _MAX_LONG = 0xFF, 0xFFFF, 0xFFFFFFFF
 _MAX_TEXT: Final = 4096  # Part 3 §8.2.4: an identifier has at most 4096 characters
 NULL: Final = b"\x00\x00"  # i=0: every server answers that it knows no such node
 
@@ -50,9 +53,9 @@ def encode(index: int, identifier: int | str | UUID | bytes) -> bytes:
 
 
 def _encode_number(index: int, number: int) -> bytes:
-    if index == 0 and number <= 0xFF:
+    if index == 0 and number <= _MAX_BYTE:
         return struct.pack("<BB", 0, number)
-    if index <= 0xFF and number <= 0xFFFF:
+    if index <= _MAX_BYTE and number <= _MAX_SHORT:
         return struct.pack("<BBH", 1, index, number)
     return struct.pack("<BHI", 2, index, number)
 
@@ -77,13 +80,13 @@ def _namespace(text: str, index: str | None, uri: str | None) -> int | str:
         return uri.replace("%3B", ";").replace("%3b", ";").replace("%25", "%")
     if index is None:
         return 0
-    if not (index.isascii() and index.isdigit() and int(index) <= 0xFFFF):
+    if not (index.isascii() and index.isdigit() and int(index) <= _MAX_SHORT):
         raise ValueError(f"{text!r} has no valid namespace index: it is a number from 0 to 65535")
     return int(index)
 
 
 def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 0xFFFFFFFF):
+    if not (text.isascii() and text.isdigit() and int(text) <= _MAX_LONG):
         raise ValueError(f"i={text} is no valid identifier: it is a number from 0 to 4294967295")
     return int(text)
 
@@ -108,4 +111,9 @@ def _opaque(text: str) -> bytes:
         raise ValueError(f"b={text} is no base64") from error
 
 
-_IDENTIFIERS: Final = {"i": _number, "s": _text, "g": _guid, "b": _opaque}
+_IDENTIFIERS: Final[dict[str, Callable[[str], int | str | UUID | bytes]]] = {
+    "i": _number,
+    "s": _text,
+    "g": _guid,
+    "b": _opaque,
+}

@@ -5,6 +5,7 @@ asyncua decodes; what it gives is turned into values that any payload can carry.
 
 import base64
 import struct
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
@@ -43,20 +44,9 @@ def plain(value: Any) -> Any:
 
 
 def _plain_object(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, ua.LocalizedText):
-        return value.Text
-    if isinstance(value, ua.NodeId | ua.QualifiedName):
-        return value.to_string()
-    if isinstance(value, ua.StatusCode):
-        return value.value
-    if isinstance(value, ua.Variant):
-        return plain(value.Value)
+    for kind, convert in _OBJECTS:
+        if isinstance(value, kind):
+            return convert(value)
     return _plain_structure(value)
 
 
@@ -65,3 +55,14 @@ def _plain_structure(value: Any) -> Any:
     if is_dataclass(value):
         return {f.name: plain(getattr(value, f.name)) for f in fields(value) if f.name not in ("Encoding", "data_type")}
     return str(value)
+
+
+_OBJECTS: Final[list[tuple[type | tuple[type, ...], Callable[[Any], Any]]]] = [
+    (bytes, lambda value: base64.b64encode(value).decode()),
+    (UUID, str),
+    (datetime, lambda value: value.isoformat().replace("+00:00", "Z")),
+    (ua.LocalizedText, lambda value: value.Text),
+    ((ua.NodeId, ua.QualifiedName), lambda value: value.to_string()),
+    (ua.StatusCode, lambda value: value.value),
+    ((ua.Variant, ua.DataValue, ua.XmlElement), lambda value: plain(value.Value)),
+]

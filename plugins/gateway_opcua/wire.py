@@ -1,4 +1,4 @@
-"""The OPC UA binary encoding as far as it must be stepped over (Part 6 §5.2). Pure, and checked against the end of the message.
+"""The OPC UA binary encoding, as far as it must be stepped over (Part 6 §5.2). Pure, and never past the end unnoticed.
 
 Every function takes a message and a position and returns the position behind what it read. What is cut off or makes no
 sense raises CodecError, IndexError or struct.error; `codec` turns the latter two into CodecError at its border.
@@ -30,6 +30,7 @@ for _kind, _size in {
 TAILS: Final = [
     4 * (m >> 1 & 1) + 8 * (m >> 2 & 1) + 8 * (m >> 3 & 1) + 2 * (m >> 4 & 1) + 2 * (m >> 5 & 1) for m in range(64)
 ]
+MAX_MASK: Final = 0x3F  # the higher bits are reserved
 HAS_VALUE: Final = 1
 HAS_STATUS: Final = 2
 HAS_SOURCE_TIME: Final = 4
@@ -78,7 +79,7 @@ def numeric_id(body: bytes, at: int) -> tuple[int, int]:
         return body[at + 1], end
     if body[at] == 1 and body[at + 1] == 0:
         return body[at + 2] | body[at + 3] << 8, end
-    if body[at] == 2 and body[at + 1 : at + 3] == b"\x00\x00":
+    if body[at : at + 3] == b"\x02\x00\x00":
         return U32.unpack_from(body, at + 3)[0], end
     return 0, end
 
@@ -117,7 +118,7 @@ def skip_diagnostics(body: bytes, at: int, depth: int = 0) -> int:
 def skip_data_value(body: bytes, at: int, depth: int = 0) -> int:
     """DataValue (§5.2.2.17)."""
     mask, at = body[at], at + 1
-    if mask > 0x3F:
+    if mask > MAX_MASK:
         raise CodecError(f"data value with the reserved mask {mask:#x}")
     if mask & HAS_VALUE:
         at = skip_variant(body, at, depth)

@@ -1,7 +1,6 @@
-"""`broker`: an MQTT broker on this machine, MQTT 5 on one port and 3.1.1 on another. Needs the `demo` extra (iotcore)."""
+"""`broker`: an MQTT broker on this machine, MQTT 5 on one port, 3.1.1 on another. Needs the `demo` extra (iotcore)."""
 
 import argparse
-import asyncio
 import contextlib
 import socket
 import tempfile
@@ -63,12 +62,12 @@ def serving(mqtt5: int = 0, mqtt311: int = 0) -> Iterator[dict[str, int]]:
         from iotcore import Broker  # noqa: PLC0415 - an extra; everything else here works without it
     except ImportError as error:
         raise BrokerMissingError("the broker needs the package iotcore: pip install 'fieldgate[demo]'") from error
-    with tempfile.TemporaryDirectory(prefix="gateway-sim-") as folder:
+    with tempfile.TemporaryDirectory(prefix="gateway-sim-") as folder:  # read at start only: nothing is left behind
         broker, ports = _start(Broker, Path(folder) / "broker.toml", mqtt5, mqtt311)
-        try:
-            yield ports
-        finally:
-            broker.stop()
+    try:
+        yield ports
+    finally:
+        broker.stop()
 
 
 def _start(make: Any, path: Path, mqtt5: int, mqtt311: int) -> tuple[Any, dict[str, int]]:
@@ -92,4 +91,3 @@ async def run(options: argparse.Namespace) -> None:
     with serving(options.port, options.port_311) as ports:
         console.open(ports, {})
         await console.until_stopped()
-        await asyncio.sleep(0)

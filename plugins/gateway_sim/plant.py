@@ -112,7 +112,7 @@ class Plant:
         s = self.state
         error = 2.5 - s.level
         s.integral = min(0.5, max(-0.5, s.integral + error * 0.5 * dt / 120))
-        s.inlet += (min(1.0, max(0.0, 0.5 + 0.5 * error + s.integral)) - s.inlet) * lag(dt, 3.0)
+        s.inlet += (min(1.0, max(0.0, 0.5 + 1.2 * error + s.integral)) - s.inlet) * lag(dt, 3.0)
         s.inflow = 200.0 * s.inlet * (1 + float(s.disturbance[1]))
         s.level = min(5.9, max(0.2, s.level + (s.inflow - s.flow) / 3600 * dt / TANK_AREA))
         supply = 65.0 + float(s.disturbance[2])

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -16,8 +16,11 @@ from gateway_sim.turns import Turns
 
 ASSET: Final = "recording"
 LINGER: Final = 0.2  # s between the last row's last answer and the end, so that the answer still goes out
-_SPLITS: Final = {"half": lambda n: (n + 1) // 2, "opcua": lambda n: n, "modbus": lambda _: 0}
-SPLITS: Final = tuple(_SPLITS)
+_SPLITS: Final[Mapping[str, Callable[[int], int]]] = {
+    "half": lambda n: (n + 1) // 2,
+    "opcua": lambda n: n,
+    "modbus": lambda _: 0,
+}
 
 
 class Player:

@@ -72,13 +72,14 @@ class Console:
         self.stopped = asyncio.Event()
         self._keep = keep
         self._loop = asyncio.get_running_loop()
-        self._out = os.dup(1)
+        self._out = os.fdopen(os.dup(1), "wb")
         os.dup2(2, 1)
 
     def say(self, line: Mapping[str, Any]) -> None:
         """Write one JSON line. When nobody reads any more, the process ends."""
         try:
-            os.write(self._out, json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._out.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            self._out.flush()
         except BrokenPipeError:
             self.stopped.set()
 

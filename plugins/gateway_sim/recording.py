@@ -55,7 +55,7 @@ def load(path: Path, columns: Sequence[str] | None = None, limit: int | None = N
 
 
 def safe_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Names made fit for topics and files, still different from each other: `Volume Flow RateRMS` → `Volume_Flow_RateRMS`."""
+    """Names made fit for topics and files, still different from each other: `Flow RMS` → `Flow_RMS`."""
     taken: set[str] = set()
     safe = []
     for name in names:

@@ -23,13 +23,13 @@ def said_about(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("folder", CASES, ids=[path.name for path in CASES])
-def test_says_what_is_wrong_and_where(folder: Path):
+def test_says_what_is_wrong_and_where(folder: Path) -> None:
     assert said_about(folder) == (folder / "expected.txt").read_text("utf-8")
 
 
-def test_there_are_cases():
+def test_there_are_cases() -> None:
     assert len(CASES) >= 25
 
 
-def test_no_case_shows_a_secret():
+def test_no_case_shows_a_secret() -> None:
     assert not [folder.name for folder in CASES if "canary" in (folder / "expected.txt").read_text("utf-8")]

@@ -31,7 +31,7 @@ class Columnar:
         self._names = np.array(table.names, object)
         self._encoded: OrderedDict[bytes, orjson.Fragment] = OrderedDict()
 
-    def encode(  # noqa: PLR0913 - the columns of a batch and the three parts of its id
+    def encode(  # noqa: PLR0913, PLR0917 - the columns of a batch and the three parts of its id
         self,
         device_id: int,
         rows: NDArray[np.uint32],

@@ -105,14 +105,14 @@ class OpcuaServer:
             await asyncio.wait_for(self._server.stop(), _STOP_WITHIN)
 
     async def _secure(self) -> None:
-        if self._access.user is not None:
-            self._server.set_identity_tokens([ua.UserNameIdentityToken])
+        token = ua.AnonymousIdentityToken if self._access.user is None else ua.UserNameIdentityToken
+        self._server.set_identity_tokens([token])
         if not self._access.secure:
             self._server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
             return
         certificate, key = await asyncio.to_thread(self_signed, APPLICATION)
-        await self._server.load_certificate(certificate)
-        await self._server.load_private_key(key)
+        await self._server.load_certificate(certificate, "pem")
+        await self._server.load_private_key(key, format="pem")
         self._server.set_security_policy(_SECURE)
 
     async def _build(self) -> None:

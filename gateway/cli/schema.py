@@ -1,0 +1,62 @@
+"""`fieldgate schema`: the JSON Schema of what may be written, for editors that check while one types.
+
+fieldgate schema > fieldgate.schema.json
+# yaml-language-server: $schema=fieldgate.schema.json
+"""
+
+import argparse
+import json
+
+from gateway.cli.common import CONFIGURATION, OK, USAGE, add_json, complain, print_json
+from gateway.config.jsonschema import Schema, device_schema, main_schema
+from gateway.config.problems import PluginError, did_you_mean
+from gateway.ingest.registry import Registry
+from gateway.sdk.config import DeviceConfig
+
+ALL = "all"
+
+
+def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Declare the verb."""
+    parser = subparsers.add_parser("schema", help="print the JSON Schema of fieldgate.yaml, or of a device's file")
+    add_json(parser)
+    parser.add_argument(
+        "--device", metavar="ADAPTER", nargs="?", const=ALL, help="of a device's file: one adapter's, or all"
+    )  # fmt: skip
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the schema; it is JSON with and without --json, on one line with it."""
+    registry = Registry()
+    if args.device not in (None, ALL, *registry.names):
+        hint = did_you_mean(args.device, registry.names) or "installed: " + ", ".join(registry.names)
+        complain(f"there is no adapter '{args.device}' ({hint})")
+        return USAGE
+    try:
+        schema = main_schema() if args.device is None else device_schema(_tables(registry, args.device))
+    except PluginError as error:
+        complain(str(error))
+        return CONFIGURATION
+    _print(schema, one_line=args.json)
+    return OK
+
+
+def _tables(registry: Registry, wanted: str) -> dict[str, type[DeviceConfig]]:
+    """The tables asked for. Of all, one that cannot be used is told and left out; alone it raises PluginError."""
+    if wanted != ALL:
+        return {wanted: registry.models()[wanted]}
+    tables = {}
+    for name in registry.names:
+        try:
+            tables[name] = registry.models()[name]
+        except PluginError as error:
+            complain(f"left out: {error}")
+    return tables
+
+
+def _print(schema: Schema, *, one_line: bool) -> None:
+    if one_line:
+        print_json(schema)
+    else:
+        print(json.dumps(schema, indent=2, ensure_ascii=False))

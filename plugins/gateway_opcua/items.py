@@ -1,0 +1,167 @@
+"""Subscriptions and monitored items on the server: made in large calls, and again where one was refused.
+
+One bad tag never holds the others: it becomes bad by itself and is tried again after a wait that grows.
+"""
+
+import contextlib
+from collections.abc import Sequence
+from typing import Final, cast
+
+import numpy as np
+from asyncua import ua
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import nodeid_from_binary
+from numpy.typing import NDArray
+
+from gateway.sdk import Batch, Device, quality
+from gateway_opcua import status
+from gateway_opcua.codec import ATTRIBUTE_VALUE, ServiceFaultError
+from gateway_opcua.config import OpcuaDevice
+from gateway_opcua.nodeid import NULL
+from gateway_opcua.session import Session
+from gateway_opcua.site import Site
+from gateway_opcua.subscriptions import Subscription, keep_alive_count, lifetime_count
+from gateway_opcua.wire import CodecError
+
+_SOURCE: Final = ua.TimestampsToReturn.Source
+_LOOK: Final = 5.0  # s between two looks for tags to try again
+
+
+class Items:
+    """Creates what the server shall watch.
+
+    Attributes:
+        queued: a message may have several values of one tag.
+    """
+
+    def __init__(self, session: Session, devices: Sequence[Device], site: Site) -> None:
+        self._session, self._site = session, site
+        self._config = {device.id: cast("OpcuaDevice", device.config) for device in devices}
+        self._device = {tag.row: device.id for device in devices for tag in device.tags}
+        self._retry = min(config.retry for config in self._config.values())
+        self.queued = any(config.queue > 1 for config in self._config.values())
+
+    async def subscribe(self, subscription: Subscription) -> None:
+        """Create `subscription` without items. Raises ServiceFaultError or DisconnectedError."""
+        every = subscription.every
+        keep_alive = keep_alive_count(every, self._stale_after(subscription))
+        parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=every * 1000,
+            RequestedLifetimeCount=lifetime_count(every, keep_alive),
+            RequestedMaxKeepAliveCount=keep_alive,
+            MaxNotificationsPerPublish=0,
+            PublishingEnabled=True,
+        )
+        made = await self._session.create_subscription(parameters)
+        promised = made.RevisedPublishingInterval * max(1, made.RevisedMaxKeepAliveCount) / 1000
+        timeout = max(config.timeout for config in self._config.values())
+        subscription.begin(made.SubscriptionId, promised, timeout, self._site.host.clock.monotonic())
+
+    def _stale_after(self, subscription: Subscription) -> float:
+        return min(
+            tag.config.stale_after or self._config[group.device].stale_after or 3 * group.every
+            for group in subscription.groups
+            for tag in group.tags
+        )
+
+    async def create_due(self, subscription: Subscription) -> list[Batch]:
+        """Create the items whose time has come; what is refused comes back as bad batches."""
+        places = np.flatnonzero(subscription.due <= self._site.host.clock.monotonic())
+        if not len(places):
+            return []
+        if subscription.wait.any():
+            self._site.counters["items_retried_total"] += len(places)
+        if subscription.abandoned:
+            abandoned, subscription.abandoned = subscription.abandoned, []
+            await self._session.delete_items(subscription.id, abandoned)
+        await self._renew_namespaces(subscription.rows[places])
+        batches: list[Batch] = []
+        while len(places):
+            step = self._session.items_per_call
+            batches += await self._create(subscription, places[:step])
+            places = np.flatnonzero(subscription.due <= self._site.host.clock.monotonic())
+        return batches
+
+    async def pause(self) -> None:
+        """Until it is worth looking for tags to try again."""
+        clock = self._site.host.clock
+        await clock.sleep_until(clock.monotonic() + min(self._retry / 2, _LOOK))
+
+    async def _renew_namespaces(self, rows: NDArray[np.uint32]) -> None:
+        namespaces = self._session.namespaces
+        if any(self._site.nodes[row].resolve(namespaces) is None for row in rows.tolist()):
+            with contextlib.suppress(TimeoutError, ServiceFaultError, CodecError):
+                await self._session.look_up_namespaces()
+
+    async def _create(self, subscription: Subscription, places: NDArray[np.intp]) -> list[Batch]:
+        """One call. Sets what becomes of each of `places`, unless the call must be smaller."""
+        rows = subscription.rows[places]
+        try:
+            results = await self._session.create_items(
+                ua.CreateMonitoredItemsParameters(
+                    SubscriptionId=subscription.id,
+                    TimestampsToReturn=_SOURCE,
+                    ItemsToCreate=[self._item(row, subscription.every) for row in rows.tolist()],
+                )
+            )
+        except ServiceFaultError as fault:
+            if fault.code in status.ASK_FOR_LESS and self._session.items_per_call > 1:
+                self._session.items_per_call //= 2
+                return []
+            codes, ids = np.full(len(rows), fault.code, np.uint32), np.zeros(len(rows), np.uint32)
+        else:
+            codes = np.array([result.StatusCode.value for result in results], np.uint32)
+            ids = np.array([result.MonitoredItemId for result in results], np.uint32)
+        return self._settle(subscription, places, codes, ids)
+
+    def _settle(
+        self, subscription: Subscription, places: NDArray[np.intp], codes: NDArray[np.uint32], ids: NDArray[np.uint32]
+    ) -> list[Batch]:
+        bad = quality.is_bad(codes)
+        subscription.items[places] = np.where(bad, 0, ids)
+        subscription.due[places] = np.inf
+        if not bad.any():
+            return []
+        rows = subscription.rows[places[bad]]
+        self._site.suspects.refuse(rows, codes[bad])
+        subscription.postpone(places[bad], self._site.host.clock.monotonic(), self._retry)
+        return self._bad(rows, codes[bad])
+
+    def _item(self, row: int, every: float) -> ua.MonitoredItemCreateRequest:
+        node = self._site.nodes[row].resolve(self._session.namespaces) or NULL
+        return ua.MonitoredItemCreateRequest(
+            ItemToMonitor=ua.ReadValueId(NodeId=nodeid_from_binary(Buffer(node)), AttributeId=ATTRIBUTE_VALUE),
+            MonitoringMode=ua.MonitoringMode.Reporting,
+            RequestedParameters=ua.MonitoringParameters(
+                ClientHandle=row,
+                SamplingInterval=every * 1000,
+                QueueSize=self._config[self._device[row]].queue,
+                DiscardOldest=True,
+            ),
+        )
+
+    def _bad(self, rows: NDArray[np.uint32], codes: NDArray[np.uint32]) -> list[Batch]:
+        received = self._site.host.clock.wall_ns()
+        devices = np.array([self._device[row] for row in rows.tolist()])
+        return [
+            Batch(
+                device,
+                -1,
+                rows[devices == device],
+                np.full(n, np.nan),
+                np.full(n, received, np.int64),
+                codes[devices == device],
+                received,
+            )
+            for device, n in zip(*(part.tolist() for part in np.unique(devices, return_counts=True)), strict=True)
+        ]
+
+    def look_at(self, subscription: Subscription, rows: NDArray[np.uint32], codes: NDArray[np.uint32]) -> None:
+        """An item whose node has gone says so once and never speaks again: it is made anew later."""
+        if self.queued:
+            self._site.counters["queue_overflows_total"] += status.count_overflows(codes)
+        wrong = self._site.suspects.look_at(rows, codes)
+        if len(wrong):
+            places = np.flatnonzero(np.isin(subscription.rows, rows[wrong]) & (subscription.items > 0))
+            subscription.abandoned += subscription.items[places].tolist()
+            subscription.postpone(places, self._site.host.clock.monotonic(), self._retry)

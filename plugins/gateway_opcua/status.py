@@ -1,0 +1,90 @@
+"""What the StatusCodes of the services mean for a client (Part 4 §7.39, Part 6 Annex A.2)."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.sdk import quality
+
+BAD_SHUTDOWN: Final = 0x800C0000
+BAD_SERVER_HALTED: Final = 0x800E0000
+BAD_NOTHING_TO_DO: Final = 0x800F0000
+BAD_TOO_MANY_OPERATIONS: Final = 0x80100000
+BAD_USER_ACCESS_DENIED: Final = 0x801F0000
+BAD_SUBSCRIPTION_ID_INVALID: Final = 0x80280000
+BAD_TOO_MANY_SUBSCRIPTIONS: Final = 0x80770000
+BAD_TOO_MANY_PUBLISH_REQUESTS: Final = 0x80780000
+BAD_NO_SUBSCRIPTION: Final = 0x80790000
+
+SESSION_LOST: Final = frozenset(
+    {
+        quality.BAD_COMMUNICATION_ERROR,
+        BAD_SHUTDOWN,
+        BAD_SERVER_HALTED,
+        0x80220000,  # BadSecureChannelIdInvalid
+        0x80250000,  # BadSessionIdInvalid
+        0x80260000,  # BadSessionClosed
+        0x80270000,  # BadSessionNotActivated
+        0x80860000,  # BadSecureChannelClosed
+        0x80AE0000,  # BadConnectionClosed
+    }
+)
+"""The session is gone: only a new one helps."""
+
+ASK_FOR_LESS: Final = frozenset(
+    {
+        BAD_TOO_MANY_OPERATIONS,
+        0x80080000,  # BadEncodingLimitsExceeded
+        0x80B80000,  # BadRequestTooLarge
+        0x80B90000,  # BadResponseTooLarge
+    }
+)
+"""The server refuses a call for its size."""
+
+_WRONG_NODE: Final = np.array(
+    [
+        BAD_USER_ACCESS_DENIED,
+        0x80330000,  # BadNodeIdInvalid
+        quality.BAD_NODE_ID_UNKNOWN,
+        0x80350000,  # BadAttributeIdInvalid
+        0x803A0000,  # BadNotReadable
+        0x803D0000,  # BadNotSupported
+        0x80E60000,  # BadSecurityModeInsufficient
+    ],
+    np.uint32,
+)
+_CODE: Final = np.uint32(0xFFFF0000)  # without the info bits
+_OVERFLOW: Final = np.uint32(0x480)  # Part 4 §7.39 info bits: DataValue, Overflow
+
+
+def is_wrong_node(status: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Mask of the readings that are bad because the node is: not there, or not for us. Shape (n,)."""
+    return np.isin(status & _CODE, _WRONG_NODE)
+
+
+def count_overflows(status: NDArray[np.uint32]) -> int:
+    """Readings before which the server's queue of the tag ran over."""
+    return int(np.count_nonzero((status & _OVERFLOW) == _OVERFLOW))
+
+
+_HELP: Final = {
+    BAD_USER_ACCESS_DENIED: "it refuses {who}: check user and password",
+    0x80200000: "it refuses {who}: check user and password",  # BadIdentityTokenInvalid
+    0x80210000: "it refuses {who}: check user and password",  # BadIdentityTokenRejected
+    0x80120000: "it refuses this gateway's certificate: accept {certificate} on the server",  # BadCertificateInvalid
+    0x80130000: "it refuses this gateway's certificate: accept {certificate} on the server",  # BadSecurityChecksFailed
+    0x801A0000: "it does not trust this gateway yet: accept {certificate} on the server",  # BadCertificateUntrusted
+    0x80140000: "it takes this gateway's certificate for out of date: check both clocks",  # BadCertificateTimeInvalid
+    0x80540000: "it does not offer this security mode: check security",  # BadSecurityModeRejected
+    0x80550000: "it does not offer this security policy: check security and policy",  # BadSecurityPolicyRejected
+    0x80560000: "it has no free session: close one, or allow more on the server",  # BadTooManySessions
+    BAD_TOO_MANY_SUBSCRIPTIONS: "it has no free subscription: use mode: read, or allow more on the server",
+    0x80830000: "it does not know the path of this URL: check connect",  # BadTcpEndpointUrlInvalid
+}
+
+
+def explain(code: int, who: str, certificate: str) -> str:
+    """What a refusal to connect means, and what helps."""
+    text = _HELP.get(code & 0xFFFF0000, "it refuses the connection")
+    return f"{text.format(who=who, certificate=certificate)} ({quality.name(code)})"

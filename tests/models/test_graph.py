@@ -1,0 +1,82 @@
+"""The shipped graph is the one that graph.py builds, and it computes what its formulas say."""
+
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+
+from gateway.models import graph
+from gateway.models.session import DEFAULT, open_session
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def reference(x: NDArray[Any], e: NDArray[Any], a: NDArray[Any], bank: Arrays, alpha: NDArray[Any]) -> Arrays:
+    """The formulas of docs/detector.md, in numpy and f8."""
+    m, s, mu, p, c, v = (bank[name][a].astype(float) for name in ("m", "s", "mu", "P", "c", "v"))
+    z = np.clip((x - m) / s, -50, 50)[:, None, :]
+    bad = np.isnan(z)
+    smooth = e + (np.where(bad, e, z) - e) * alpha
+    d = smooth - mu
+    r = np.einsum("bkij,bkj->bki", p, d)
+    squared = np.maximum((d * r).mean(axis=-1), 1e-12)
+    scale = np.sqrt(squared) / c
+    score = scale.mean(axis=1)
+    share = d * r / (squared * x.shape[1])[..., None]
+    contrib = (share * scale[..., None]).sum(axis=1) / scale.sum(axis=1)[:, None]
+    residual = r * v
+    expected = m + s * (smooth - residual)[:, 0]
+    fade = bad / np.maximum(bad.sum(axis=-1, keepdims=True), 1) * residual * alpha
+    return {"score": score, "contrib": contrib, "expected": expected, "e_out": smooth - fade}
+
+
+def bank(rng: np.random.Generator, n: int, k: int, d: int) -> Arrays:
+    root = rng.normal(size=(n, k, d, d)) / np.sqrt(d)
+    p = (root @ root.transpose(0, 1, 3, 2) + 0.3 * np.eye(d)).astype(np.float32)
+    return {
+        "m": rng.normal(size=(n, d)) * 1e4,
+        "s": np.exp(rng.normal(size=(n, d))),
+        "mu": (0.01 * rng.normal(size=(n, k, d))).astype(np.float32),
+        "P": p,
+        "v": (1 / np.einsum("nkii->nki", p)).astype(np.float32),
+        "c": rng.uniform(1, 3, size=(n, k)).astype(np.float32),
+    }
+
+
+def test_the_shipped_file_is_fresh() -> None:
+    assert graph.build().SerializeToString(deterministic=True) == DEFAULT.read_bytes()
+
+
+def test_the_graph_passes_the_full_check_of_onnx() -> None:
+    onnx.checker.check_model(onnx.load(DEFAULT), full_check=True)
+
+
+@pytest.mark.parametrize(("d", "k", "b"), [(1, 1, 1), (2, 3, 1), (8, 3, 7), (33, 2, 16), (130, 3, 4)])
+def test_one_file_agrees_with_the_formulas_at_every_width(d: int, k: int, b: int) -> None:
+    rng = np.random.default_rng(d)
+    n = b + 2
+    parameters, a = bank(rng, n, k, d), rng.permutation(n)[:b].astype(np.int64)
+    alpha = (2 / (np.arange(1, k + 1) * 7.0 + 1))[:, None].astype(np.float32)
+    x = parameters["m"][a] + parameters["s"][a] * rng.normal(size=(b, d)) * 3
+    x[0, 0] = parameters["m"][a[0], 0] + 1e9  # clipped
+    if d > 1:
+        x[:, 1] = np.nan
+    e = rng.normal(size=(b, k, d)).astype(np.float32)
+    names = list(graph.OUTPUTS)
+    got = dict(
+        zip(names, open_session().run(names, {"x": x, "e": e, "a": a, "alpha": alpha, **parameters}), strict=True)
+    )
+    for name, want in reference(x, e, a, parameters, alpha).items():
+        np.testing.assert_allclose(got[name], want, rtol=1e-4, atol=1e-5 * (1 + np.abs(want).max()), err_msg=name)
+    np.testing.assert_allclose(got["score"], reference(x, e, a, parameters, alpha)["score"], rtol=1e-5)
+
+
+def test_shares_of_a_row_sum_to_one() -> None:
+    rng = np.random.default_rng(1)
+    parameters = bank(rng, 3, 3, 8)
+    a = np.arange(3, dtype=np.int64)
+    feed = {"x": parameters["m"] + rng.normal(size=(3, 8)), "e": np.zeros((3, 3, 8), np.float32), "a": a}
+    (contrib,) = open_session().run(["contrib"], {**feed, "alpha": np.full((3, 1), 0.5, np.float32), **parameters})
+    np.testing.assert_allclose(contrib.sum(axis=1), 1, atol=1e-5)

@@ -1,0 +1,103 @@
+"""The link as a protocol, with a transport that only remembers: any bytes in any pieces."""
+
+import asyncio
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway_modbus.faults import GOOD, SHORT
+from gateway_modbus.frames import Request, read_request
+from gateway_modbus.link import Link
+
+
+class Memory(asyncio.Transport):
+    """Stands for a socket: keeps what is written, and whether it was cut off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.cut = False
+
+    def get_extra_info(self, name: str, default: object = None) -> object:  # noqa: ARG002 - the transport's signature
+        return self
+
+    def setsockopt(self, *option: int) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert not self.cut
+        self.written.append(bytes(data))
+
+    def abort(self) -> None:
+        self.cut = True
+
+
+ANSWERS = [
+    b"\x00\x01\x00\x00\x00\x05\x01\x03\x02\x00\x2a",
+    b"\x00\x01\x00\x00\x00\x03\x01\x83\x02",
+    b"\x00\x01\x00\x00\x00\x03\x01\x83\x00",
+    b"\x00\x01\x00\x00\x00\x02\x01\x03",
+    b"\x00\x09\x00\x00\x00\x05\x01\x03\x02\x00\x2a",
+    b"\x00\x01\x00\x00\x00\xfe",
+]
+
+
+async def _fed(chunks: list[bytes]) -> tuple[Link, Memory, list[bytes], asyncio.Task[list[int]]]:
+    link, memory = Link(Counter()), Memory()
+    stored: list[bytes] = []
+    link.connection_made(memory)
+    reading = asyncio.ensure_future(link.read([Request(read_request(1, 3, 0, 1), 2, stored.append, 60.0)]))
+    await asyncio.sleep(0)
+    for chunk in chunks:
+        if not memory.cut:
+            link.data_received(chunk)
+    await asyncio.sleep(0)
+    return link, memory, stored, reading
+
+
+@given(st.lists(st.sampled_from(ANSWERS) | st.binary(min_size=1, max_size=300), max_size=20))
+def test_whatever_comes_is_an_outcome_or_the_end_and_never_an_accident(chunks: list[bytes]) -> None:
+    async def feed() -> None:
+        link, memory, stored, reading = await _fed(chunks)
+        assert memory.cut == link.closed.done()
+        assert len(link._stream) < 260
+        assert all(len(payload) == 2 for payload in stored)
+        assert len(stored) <= 1
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        link.connection_lost(None)
+        assert link._timer is None
+
+    asyncio.run(feed())
+
+
+def test_the_answer_of_a_request_that_nobody_waits_for_any_more_is_late() -> None:
+    async def feed() -> None:
+        link, memory, stored, reading = await _fed([])
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+        link.data_received(ANSWERS[0])
+        assert (stored, link._counters["answers_late_total"]) == ([], 1)
+        again = asyncio.ensure_future(link.read([Request(read_request(1, 3, 0, 1), 2, stored.append, 60.0)]))
+        await asyncio.sleep(0)
+        assert [request[:2] for request in memory.written] == [b"\x00\x01", b"\x00\x02"]
+        link.data_received(ANSWERS[0])
+        assert not again.done()
+        assert stored == []
+        link.data_received(b"\x00\x02" + ANSWERS[0][2:])
+        assert await again == [GOOD]
+        assert stored == [b"\x00\x2a"]
+        link.connection_lost(None)
+
+    asyncio.run(feed())
+
+
+def test_exception_code_nought_is_no_success() -> None:
+    async def feed() -> None:
+        link, _, stored, reading = await _fed([ANSWERS[2]])
+        assert await reading == [SHORT]
+        assert stored == []
+        link.connection_lost(None)
+
+    asyncio.run(feed())

@@ -1,0 +1,35 @@
+"""Messages as asyncua encodes them, to hold our decoder against."""
+
+from collections.abc import Sequence
+
+from asyncua import ua
+from asyncua.ua.ua_binary import struct_to_binary
+
+from gateway_opcua.codec import PUBLISH_RESPONSE, READ_RESPONSE, SERVICE_FAULT, type_id
+
+
+def read_response(values: Sequence[ua.DataValue], header: ua.ResponseHeader | None = None) -> bytes:
+    results = len(values).to_bytes(4, "little") + b"".join(struct_to_binary(value) for value in values)
+    return type_id(READ_RESPONSE) + struct_to_binary(header or ua.ResponseHeader()) + results + b"\xff\xff\xff\xff"
+
+
+def publish_response(
+    notifications: Sequence[object], *, subscription: int = 7, sequence: int = 1, more: bool = False
+) -> bytes:
+    result = ua.PublishResult(
+        SubscriptionId=subscription,
+        AvailableSequenceNumbers=[1, 2],
+        MoreNotifications=more,
+        NotificationMessage=ua.NotificationMessage(SequenceNumber=sequence, NotificationData=list(notifications)),
+    )
+    return type_id(PUBLISH_RESPONSE) + struct_to_binary(ua.ResponseHeader()) + struct_to_binary(result)
+
+
+def data_change(items: Sequence[tuple[int, ua.DataValue]]) -> ua.DataChangeNotification:
+    monitored = [ua.MonitoredItemNotification(ClientHandle=handle, Value=value) for handle, value in items]
+    return ua.DataChangeNotification(MonitoredItems=monitored)
+
+
+def fault(code: int) -> bytes:
+    header = ua.ResponseHeader(ServiceResult=ua.StatusCode(code))
+    return type_id(SERVICE_FAULT) + struct_to_binary(header)

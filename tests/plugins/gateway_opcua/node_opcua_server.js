@@ -1,0 +1,49 @@
+// A server of another maker (node-opcua): `node node_opcua_server.js PORT PKI_FOLDER`. Commands by line on stdin:
+// write NAME VALUE | delete NAME. Each is answered with "done"; the start with "ready".
+const readline = require("node:readline");
+const { OPCUAServer } = require("node-opcua-server");
+const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
+const { VariantArrayType } = require("node-opcua-variant");
+const { nodesets } = require("node-opcua-nodesets");
+
+const port = Number(process.argv[2]);
+const pki = process.argv[3];
+
+const values = {
+  Double: ["Double", 21.5], Float: ["Float", 1.5], Int16: ["Int16", -7], UInt32: ["UInt32", 4000000000],
+  Boolean: ["Boolean", true], String: ["String", "warm"], Int64: ["Int64", [0, 5]], DateTime: ["DateTime", new Date(1714564800000)],
+};
+
+async function main() {
+  const server = new OPCUAServer({
+    port,
+    nodeset_filename: [nodesets.standard],
+    serverCertificateManager: new OPCUACertificateManager({ automaticallyAcceptUnknownCertificate: true, rootFolder: pki }),
+    userManager: { isValidUser: (user, password) => user === "op" && password === "secret" },
+    allowAnonymous: true,
+  });
+  await server.initialize();
+  const space = server.engine.addressSpace.getOwnNamespace();
+  const folder = space.addObject({ organizedBy: server.engine.addressSpace.rootFolder.objects, browseName: "Line" });
+  const nodes = {};
+  for (const [name, [dataType, value]] of Object.entries(values)) {
+    nodes[name] = space.addVariable({ componentOf: folder, browseName: name, nodeId: `s=${name}`, dataType,
+      minimumSamplingInterval: 20 });
+    nodes[name].setValueFromSource({ dataType, arrayType: VariantArrayType.Scalar, value });
+  }
+  for (let i = 0; i < 300; i++) {
+    const node = space.addVariable({ componentOf: folder, browseName: `N${i}`, nodeId: `s=N${i}`, dataType: "Double",
+      minimumSamplingInterval: 20 });
+    node.setValueFromSource({ dataType: "Double", value: i });
+    nodes[`N${i}`] = node;
+  }
+  await server.start();
+  console.log("ready");
+  for await (const line of readline.createInterface({ input: process.stdin })) {
+    const [verb, name, value] = line.split(" ");
+    if (verb === "write") nodes[name].setValueFromSource({ dataType: "Double", value: Number(value) });
+    if (verb === "delete") server.engine.addressSpace.deleteNode(nodes[name].nodeId);
+    console.log("done");
+  }
+}
+main().catch((error) => { console.error(error); process.exit(1); });

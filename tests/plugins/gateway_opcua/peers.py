@@ -1,0 +1,138 @@
+"""Counterparts: processes that speak OPC UA, and a TCP relay."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Process:
+    """A server process that answers commands by line."""
+
+    port: int
+    popen: subprocess.Popen[str]
+
+    def tell(self, command: str) -> None:
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(command + "\n")
+        self.popen.stdin.flush()
+        self.wait_for("done")
+
+    def wait_for(self, word: str) -> None:
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            if line.strip() == word:
+                return
+        raise RuntimeError(f"the server ended before it said {word!r}")
+
+    def stop(self) -> None:
+        self.popen.kill()
+        self.popen.wait()
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@contextlib.contextmanager
+def start(command: list[str], port: int, env: dict[str, str] | None = None) -> Iterator[Process]:
+    popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env)
+    process = Process(port, popen)
+    try:
+        process.wait_for("ready")
+        yield process
+    finally:
+        process.stop()
+
+
+def start_asyncua(port: int, nodes: int = 20) -> contextlib.AbstractContextManager[Process]:
+    return start([sys.executable, str(HERE / "asyncua_server.py"), str(port), str(nodes)], port)
+
+
+NODE = Path(tempfile.gettempdir()) / "fieldgate-node"
+NODE_PACKAGE = "node-opcua-server@2"
+
+
+def install_node_opcua() -> str | None:
+    """Install it once into a folder that later runs find again. Why it is not there, or None."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        return "node and npm are not installed"
+    if (NODE / "node_modules" / "node-opcua-server").is_dir():
+        return None
+    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(NODE), NODE_PACKAGE]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    except subprocess.TimeoutExpired:
+        return "npm install did not end within 100 s"
+    return None if done.returncode == 0 else f"npm install failed: {done.stderr[-300:]}"
+
+
+def start_node_opcua(port: int) -> contextlib.AbstractContextManager[Process]:
+    command = ["node", str(HERE / "node_opcua_server.js"), str(port), str(NODE / "pki")]
+    return start(command, port, os.environ | {"NODE_PATH": str(NODE / "node_modules")})
+
+
+@dataclass
+class Relay:
+    """Passes TCP on to `target`; stopped, it refuses and has closed what was open. `hold` swallows the answers."""
+
+    target: int
+    port: int
+    hold: bool = False
+    _server: asyncio.Server | None = None
+    _pipes: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def start(self) -> None:
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def stop(self) -> None:
+        if self._server is None:
+            return
+        server, self._server = self._server, None
+        server.close()
+        for pipe in list(self._pipes):
+            pipe.cancel()
+        if self._pipes:
+            await asyncio.wait(list(self._pipes))
+        await server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._pipes.add(task)
+        task.add_done_callback(self._pipes.discard)
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pipe(reader, far_writer, answers=False))
+                group.create_task(self._pipe(far_reader, writer, answers=True))
+        except* (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.transport.abort()
+            far_writer.transport.abort()
+
+    async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        while data := await reader.read(65536):
+            if not (answers and self.hold):
+                writer.write(data)
+                await writer.drain()
+        raise ConnectionResetError

@@ -1,0 +1,62 @@
+"""The adapter against a server of another maker: node-opcua."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.sdk import DisconnectedError, quality
+from gateway.sdk.testing import connection, host
+from gateway_opcua.adapter import OpcuaAdapter
+from tests.plugins.gateway_opcua.peers import Process
+from tests.plugins.gateway_opcua.rigs import device, running
+
+TAGS = [f"ns=1;s={name}" for name in ("Double", "Float", "Int16", "UInt32", "Boolean", "String", "Int64", "DateTime")]
+OPEN: dict[str, Any] = {}
+SECURE: dict[str, Any] = {"security": "sign_and_encrypt", "user": "op", "password": "secret"}
+
+
+@pytest.mark.parametrize("mode", ["read", "subscribe"])
+@pytest.mark.parametrize("options", [OPEN, SECURE], ids=["open", "secure"])
+async def test_values_and_changes_arrive(
+    node_opcua_server: Process, tmp_path: Path, mode: str, options: dict[str, Any]
+) -> None:
+    async with running(tmp_path, device(node_opcua_server.port, TAGS, mode=mode, **options)) as run:
+        await run.until(lambda: len(run.sink.data) >= 2)
+        assert run.last("UInt32") == (4_000_000_000, 0)
+        assert run.last("Int64") == (5, 0)
+        assert run.last("Boolean") == (1, 0)
+        assert run.last("DateTime") == (1714564800.0, 0)
+        assert run.other("String")[-1] == "warm"
+        for number in (30.5, 21.5):
+            await asyncio.to_thread(node_opcua_server.tell, f"write Double {number}")
+            await run.until(lambda number=number: run.last("Double") == (number, 0))  # type: ignore[misc]
+
+
+async def test_many_tags_of_one_type_go_by_their_own_subscription(node_opcua_server: Process, tmp_path: Path) -> None:
+    many = [f"ns=1;s=N{i}" for i in range(250)]
+    async with running(tmp_path, device(node_opcua_server.port, [*many, *TAGS], mode="subscribe")) as run:
+        await run.until(lambda: len(run.confirmations()) > 3)
+        assert {len(batch.rows) for batch in run.confirmations()} == {250, 8}
+        await asyncio.to_thread(node_opcua_server.tell, "write N249 7.5")
+        await run.until(lambda: run.last("N249") == (7.5, 0))
+        assert run.adapter.counters["publish_gaps_total"] == 0
+
+
+async def test_a_node_that_is_deleted_turns_bad_and_the_others_go_on(node_opcua_server: Process, tmp_path: Path) -> None:
+    tags = ["ns=1;s=N299", "ns=1;s=N298"]
+    async with running(tmp_path, device(node_opcua_server.port, tags, mode="subscribe")) as run:
+        await run.until(lambda: run.last("N299") == (299.0, 0))
+        await asyncio.to_thread(node_opcua_server.tell, "delete N299")
+        await run.until(lambda: run.last("N299")[1] >= quality.BAD)
+        await asyncio.to_thread(node_opcua_server.tell, "write N298 5.5")
+        await run.until(lambda: run.last("N298") == (5.5, 0))
+
+
+async def test_a_wrong_password_is_told(node_opcua_server: Process, tmp_path: Path) -> None:
+    wrong = device(node_opcua_server.port, TAGS, **SECURE | {"password": "wrong"})
+    adapter = OpcuaAdapter(connection(wrong), host(tmp_path))
+    with pytest.raises(DisconnectedError, match="check user and password"):
+        await asyncio.wait_for(adapter.connect(), 20)
+    await adapter.close()
