@@ -1,7 +1,7 @@
 """The outbox on disk: segments per class, one fsync per class and commit, space freed by whole segments.
 
 Belongs to the store thread; knows no loop. A record is accepted only when its bytes, and for a new file its name, are
-durable. After an error a segment is never written to again: what fsync refused once must not be trusted later.
+durable. After an I/O error a segment is never written to again: what fsync refused once must not be trusted later.
 """
 
 import errno
@@ -177,8 +177,9 @@ class Store:
             except OSError as error:
                 self._note(error)
                 self.counters.failed = True
-                self._abandon(cls)
-                if error.errno in _FULL and not self._drop_oldest("full", (Class.TELEMETRY,)):
+                full = error.errno in _FULL
+                self._abandon(cls, full=full)
+                if full and not self._drop_oldest("full", (Class.TELEMETRY,)):
                     break
             else:
                 self.counters.failed = False
@@ -228,13 +229,12 @@ class Store:
             state.active.handle = None
         state.active = None
 
-    def _abandon(self, cls: Class) -> None:
-        """After an error: cut the active segment to what was durable before, and never write to it again."""
+    def _abandon(self, cls: Class, *, full: bool) -> None:
+        """After an error: cut the active segment to what was durable before; go on with it only if the disk was full."""
         state = self._classes[cls]
         segment = state.active
         if segment is None:
             return
-        self._leave(state)
         try:
             if segment.size:
                 self._files.truncate(segment.path, segment.size)
@@ -242,6 +242,9 @@ class Store:
                 self._files.unlink(segment.path)
         except OSError as error:
             self._note(error)
+            full = False
+        if not (full and segment.size):
+            self._leave(state)
         if not segment.size:
             state.segments.remove(segment)
 

@@ -43,6 +43,7 @@ class Calibration:
         s: f8[D], standard deviation; of a constant tag 5 % of its value; infinite for a tag that was never good.
         mu: f4[K, D], mean of the smoothed tags.
         P: f4[K, D, D], precision of the smoothed tags.
+        w: f4[K], largest eigenvalue of P scaled to a diagonal of ones; it limits the steps in which bad tags fade.
         c: f4[K], the distance that counts as 1.
         scores: f4[n], out-of-fold scores of the rows, in their order.
         last: f4[K, D], the smoothed tags after the last row.
@@ -53,6 +54,7 @@ class Calibration:
     s: F8
     mu: NDArray[np.float32]
     P: NDArray[np.float32]
+    w: NDArray[np.float32]
     c: NDArray[np.float32]
     scores: NDArray[np.float32]
     last: NDArray[np.float32]
@@ -102,6 +104,7 @@ def fit(x: F8, spans: tuple[int, ...] = SPANS) -> Calibration:
         s=s,
         mu=mu.astype(f4),
         P=precision.astype(f4),
+        w=np.array([_stiffness(p) for p in precision], f4),
         c=c.astype(f4),
         scores=scores.mean(axis=0).astype(f4),
         last=last.astype(f4),
@@ -127,7 +130,9 @@ def _scale(z: F8, flat: NDArray[np.bool_], span: int) -> tuple[F8, F8, float, F8
     smooth = ewma(z, alpha, start)
     warm = min(n // 5, span)
     rows = smooth[warm:]
-    floor = flat * alpha / (2 - alpha)  # a constant tag counts as white noise, smoothed like the others
+    floor: F8 = np.where(
+        flat, alpha / (2 - alpha), 0.0
+    )  # a constant tag counts as white noise, smoothed like the others
     mu, precision = _normal(rows, floor)
     scores = _out_of_fold(rows, floor)
     unit = max(float(np.quantile(scores, UNIT)), z.shape[1] ** -0.5)  # at least one tag by one standard deviation
@@ -175,6 +180,11 @@ def _normal(rows: F8, floor: F8) -> tuple[F8, F8]:
     d = len(mu)
     ridge = 1e-3 * np.trace(covariance) / d + 1e-4
     return mu, np.linalg.inv(covariance + ridge * np.eye(d))
+
+
+def _stiffness(precision: F8) -> float:
+    root = np.sqrt(np.diag(precision))
+    return float(np.linalg.eigvalsh(precision / np.outer(root, root))[-1])
 
 
 def ledoit_wolf(centred: F8) -> F8:

@@ -177,7 +177,7 @@ class Detector:
         return job
 
     def _apply(self, member: int, calibration: Calibration) -> None:
-        for name in ("m", "s", "mu", "P", "c"):
+        for name in ("m", "s", "mu", "P", "w", "c"):
             self._bank[name][member] = getattr(calibration, name)
         self._bank["v"][member] = 1 / np.einsum("kii->ki", calibration.P)
         self._threshold[member] = threshold(calibration.scores, self.members[member].rate, max(SPANS))
@@ -208,6 +208,7 @@ def _empty_bank(n: int, k: int, width: int) -> dict[str, NDArray[Any]]:
         "mu": np.zeros(per_scale, f4),
         "P": np.zeros((*per_scale, width), f4),
         "v": np.ones(per_scale, f4),
+        "w": np.ones((n, k), f4),
         "c": np.ones((n, k), f4),
     }
 

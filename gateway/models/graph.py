@@ -29,6 +29,7 @@ INPUTS: Final[dict[str, tuple[Any, list[Any]]]] = {
     "mu": (F4, ["N", "K", "D"]),
     "P": (F4, ["N", "K", "D", "D"]),
     "v": (F4, ["N", "K", "D"]),  # 1 / diagonal of P: variance of a tag given the others
+    "w": (F4, ["N", "K"]),  # largest eigenvalue of P scaled to a diagonal of ones
     "c": (F4, ["N", "K"]),
     "alpha": (F4, ["K", 1]),
 }
@@ -42,6 +43,7 @@ CONSTANTS: Final[dict[str, Any]] = {
     "low": np.float64(-CLIP),
     "high": np.float64(CLIP),
     "tiny": np.float32(1e-12),
+    "unit": np.float32(1),
     "first": np.int64(0),
     "one": np.array([1], np.int64),
     "last": np.array([-1], np.int64),
@@ -58,13 +60,15 @@ STANDARDISE: Final[Lines] = (
     ("z = Unsqueeze(short, one)", {}),
     ("nan = IsNaN(z)", {}),
 )
-SMOOTH: Final[Lines] = (  # E = e + alpha (z - e); a bad tag keeps its e
+# E = e + alpha (z - e); a bad tag keeps its e
+SMOOTH: Final[Lines] = (
     ("sample = Where(nan, e, z)", {}),
     ("change = Sub(sample, e)", {}),
     ("step = Mul(change, alpha)", {}),
     ("E = Add(e, step)", {}),
 )
-SCORE: Final[Lines] = (  # d = E - mu, R = P d, score = mean over k of sqrt(d'R / D) / c
+# d = E - mu, R = P d, score = mean over k of sqrt(d'R / D) / c
+SCORE: Final[Lines] = (
     ("mu_ = Gather(mu, a)", {"axis": 0}),
     ("P_ = Gather(P, a)", {"axis": 0}),
     ("c_ = Gather(c, a)", {"axis": 0}),
@@ -81,7 +85,8 @@ SCORE: Final[Lines] = (  # d = E - mu, R = P d, score = mean over k of sqrt(d'R 
     ("score2 = ReduceMean(scale)", {"axes": [1], "keepdims": 0}),
     ("score = Squeeze(score2, last)", {}),
 )
-SHARE: Final[Lines] = (  # share of a tag: mean over k, weighted by the scale's part of the score, of d_j R_j / d'R
+# share of a tag: mean over k, weighted by the scale's part of the score, of d_j R_j / d'R
+SHARE: Final[Lines] = (
     ("per = Div(scale, mean)", {}),
     ("weighted = Mul(parts, per)", {}),
     ("shares = ReduceMean(weighted)", {"axes": [1], "keepdims": 0}),
@@ -90,7 +95,8 @@ SHARE: Final[Lines] = (  # share of a tag: mean over k, weighted by the scale's 
     ("total = Mul(score2, D)", {}),
     ("contrib = Div(shares, total)", {}),
 )
-EXPECT: Final[Lines] = (  # of a tag given the others, at the fastest scale: m + s (E_j - R_j / P_jj)
+# of a tag given the others, at the fastest scale: m + s (E_j - R_j / P_jj)
+EXPECT: Final[Lines] = (
     ("v_ = Gather(v, a)", {"axis": 0}),
     ("residual = Mul(R, v_)", {}),
     ("others = Sub(E, residual)", {}),
@@ -99,12 +105,15 @@ EXPECT: Final[Lines] = (  # of a tag given the others, at the fastest scale: m +
     ("unscaled = Mul(long, s_)", {}),
     ("expected = Add(unscaled, m_)", {}),
 )
-FADE: Final[
-    Lines
-] = (  # a bad tag goes over to what the others let expect; of n bad tags each by 1/n, so that it converges
+# A bad tag goes over to what the others let expect. Several at once pull at each other: a step of 1/n for n bad tags,
+# or of 1/w where that is larger, keeps them from swinging up (w bounds every part of P, by interlacing).
+FADE: Final[Lines] = (
     ("bad = Cast(nan)", {"to": F4}),
     ("count = ReduceSum(bad, last)", {"keepdims": 1}),
-    ("weight = Max(count, unit)", {}),
+    ("w_ = Gather(w, a)", {"axis": 0}),
+    ("w3 = Unsqueeze(w_, last)", {}),
+    ("least = Min(count, w3)", {}),
+    ("weight = Max(least, unit)", {}),
     ("part = Div(bad, weight)", {}),
     ("pull = Mul(part, residual)", {}),
     ("fade = Mul(pull, alpha)", {}),
@@ -114,13 +123,12 @@ FADE: Final[
 
 def build() -> Any:
     """The graph, as a checked onnx.ModelProto."""
-    constants = {**CONSTANTS, "unit": np.float32(1)}
     graph = helper.make_graph(
         [_node(*line) for line in (*STANDARDISE, *SMOOTH, *SCORE, *SHARE, *EXPECT, *FADE)],
         "ewma_shrinkage_mahalanobis",
         [helper.make_tensor_value_info(name, *spec) for name, spec in INPUTS.items()],
         [helper.make_tensor_value_info(name, *spec) for name, spec in OUTPUTS.items()],
-        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in CONSTANTS.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="fieldgate")
     model.ir_version = IR

@@ -192,12 +192,13 @@ class Alarms:
 
     def restore(self, asset: int, record: dict[str, Any]) -> None:
         """Take up what `snapshot` gave. Raises KeyError, TypeError or ValueError when the record is not one."""
-        state, offset = State[record["state"].upper()], float(record["offset"])
+        state, offset = State[str(record["state"]).upper()], float(record["offset"])
         until, since_raise, quiet = int(record["until"]), int(record["since_raise"]), int(record["quiet"])
         if not 0 <= offset <= RAISE_MAX:
             raise ValueError(f"offset {offset} is outside 0 to {RAISE_MAX}")
         self.state[asset], self.offset[asset] = state, offset
-        self._until[asset], self._since_raise[asset], self._quiet[asset] = until, since_raise, quiet
+        self._until[asset] = until if state is State.SHELVED else NEVER
+        self._since_raise[asset], self._quiet[asset] = since_raise, quiet
 
     def _expire(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
         until = self._until[assets]

@@ -108,7 +108,7 @@ class SimFiles:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._add(inode, data)
 
-    def fsync(self, handle: int) -> None:  # noqa: ARG002 - there is one of it
+    def fsync(self, handle: int) -> None:
         self._enter("fsync")
         self._settle(self.handles[handle])
 

@@ -15,7 +15,7 @@ FOLDER = Path("/outbox")
 BIG = 2**30
 
 
-def config(budget: int = BIG, segment: int = 2**16, memory: int = 2**20, max_age: float = 1e6) -> OutboxConfig:
+def config(budget: int = BIG, segment: int = 2**16, memory: int = 2**20, max_age: float = 1e12) -> OutboxConfig:
     """Limits, small where a test wants them small; the least that a person may write does not bind a test."""
     return OutboxConfig.model_construct(budget=budget, segment=segment, memory=memory, max_age=max_age)
 
@@ -26,12 +26,17 @@ def opened(files: Files, clock: FakeClock, limits: OutboxConfig | None = None) -
     return outbox, outbox.open()
 
 
+def body(cls: Class, sequence: int) -> bytes:
+    """The content that belongs to an id."""
+    return f"{cls}/{sequence}/".encode() * (1 + sequence % 20)
+
+
 def put(outbox: Outbox, cls: Class, rng: random.Random, most: int = 200) -> tuple[str, Class, int, bytes]:
     """Put one record of random content; gives its id and content."""
     sequence = outbox.reserve(cls)
-    body = rng.randbytes(rng.randrange(1, most)).hex().encode()
-    outbox.put(cls, sequence, f"t/{cls}", body, rng.randrange(50))
-    return outbox.epoch, cls, sequence, body
+    content = rng.randbytes(rng.randrange(1, most)).hex().encode()
+    outbox.put(cls, sequence, f"t/{cls}", content, rng.randrange(50))
+    return outbox.epoch, cls, sequence, content
 
 
 def assert_balanced(outbox: Outbox) -> None:

@@ -22,7 +22,6 @@ from gateway.sdk.testing import LoopClock, SilentLog
 from tests.deliver.brokers import WITHIN, Process, Subscriber, free_port, iotcore, mosquitto
 from tests.deliver.support import assert_balanced, config
 
-
 PLAIN = "allow_anonymous true\nmax_queued_messages 100000"
 
 

@@ -15,7 +15,7 @@ Arrays = dict[str, NDArray[Any]]
 
 def reference(x: NDArray[Any], e: NDArray[Any], a: NDArray[Any], bank: Arrays, alpha: NDArray[Any]) -> Arrays:
     """The formulas of docs/detector.md, in numpy and f8."""
-    m, s, mu, p, c, v = (bank[name][a].astype(float) for name in ("m", "s", "mu", "P", "c", "v"))
+    m, s, mu, p, c, v, w = (bank[name][a].astype(float) for name in ("m", "s", "mu", "P", "c", "v", "w"))
     z = np.clip((x - m) / s, -50, 50)[:, None, :]
     bad = np.isnan(z)
     smooth = e + (np.where(bad, e, z) - e) * alpha
@@ -28,7 +28,8 @@ def reference(x: NDArray[Any], e: NDArray[Any], a: NDArray[Any], bank: Arrays, a
     contrib = (share * scale[..., None]).sum(axis=1) / scale.sum(axis=1)[:, None]
     residual = r * v
     expected = m + s * (smooth - residual)[:, 0]
-    fade = bad / np.maximum(bad.sum(axis=-1, keepdims=True), 1) * residual * alpha
+    step = np.maximum(np.minimum(bad.sum(axis=-1, keepdims=True), w[..., None]), 1)
+    fade = bad / step * residual * alpha
     return {"score": score, "contrib": contrib, "expected": expected, "e_out": smooth - fade}
 
 
@@ -41,6 +42,7 @@ def bank(rng: np.random.Generator, n: int, k: int, d: int) -> Arrays:
         "mu": (0.01 * rng.normal(size=(n, k, d))).astype(np.float32),
         "P": p,
         "v": (1 / np.einsum("nkii->nki", p)).astype(np.float32),
+        "w": rng.uniform(0.5, 4, size=(n, k)).astype(np.float32),
         "c": rng.uniform(1, 3, size=(n, k)).astype(np.float32),
     }
 
@@ -61,8 +63,7 @@ def test_one_file_agrees_with_the_formulas_at_every_width(d: int, k: int, b: int
     alpha = (2 / (np.arange(1, k + 1) * 7.0 + 1))[:, None].astype(np.float32)
     x = parameters["m"][a] + parameters["s"][a] * rng.normal(size=(b, d)) * 3
     x[0, 0] = parameters["m"][a[0], 0] + 1e9  # clipped
-    if d > 1:
-        x[:, 1] = np.nan
+    x[:, 1 : rng.integers(2, d + 2)] = np.nan
     e = rng.normal(size=(b, k, d)).astype(np.float32)
     names = list(graph.OUTPUTS)
     got = dict(
@@ -77,6 +78,7 @@ def test_shares_of_a_row_sum_to_one() -> None:
     rng = np.random.default_rng(1)
     parameters = bank(rng, 3, 3, 8)
     a = np.arange(3, dtype=np.int64)
-    feed = {"x": parameters["m"] + rng.normal(size=(3, 8)), "e": np.zeros((3, 3, 8), np.float32), "a": a}
-    (contrib,) = open_session().run(["contrib"], {**feed, "alpha": np.full((3, 1), 0.5, np.float32), **parameters})
+    x, e, alpha = parameters["m"] + rng.normal(size=(3, 8)), np.zeros((3, 3, 8), np.float32), np.full((3, 1), 0.5)
+    feed: Arrays = {"x": x, "e": e, "a": a, "alpha": alpha.astype(np.float32), **parameters}
+    (contrib,) = open_session().run(["contrib"], feed)
     np.testing.assert_allclose(contrib.sum(axis=1), 1, atol=1e-5)

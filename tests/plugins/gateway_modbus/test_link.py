@@ -101,3 +101,22 @@ def test_exception_code_nought_is_no_success() -> None:
         link.connection_lost(None)
 
     asyncio.run(feed())
+
+
+def test_the_deadline_of_an_answered_request_is_not_that_of_the_next_one() -> None:
+    async def feed() -> None:
+        link, memory = Link(Counter()), Memory()
+        link.connection_made(memory)
+        stored: list[bytes] = []
+        tail = read_request(1, 3, 0, 1)
+        requests = [Request(tail, 2, stored.append, 0.05), Request(tail, 2, stored.append, 60.0)]
+        reading = asyncio.ensure_future(link.read(requests))
+        await asyncio.sleep(0)
+        link.data_received(ANSWERS[0])
+        await asyncio.sleep(0.15)  # the timer of the first request has gone off
+        assert not reading.done()
+        link.data_received(b"\x00\x02" + ANSWERS[0][2:])
+        assert await reading == [GOOD, GOOD]
+        link.connection_lost(None)
+
+    asyncio.run(feed())

@@ -112,10 +112,6 @@ def test_a_fault_moves_its_culprit_within_the_ramp_and_is_gone_after_recovery(na
     assert sick.faults.active == []
 
 
-def test_without_a_fault_twins_never_differ() -> None:
-    assert (run(settled(7), 20) == run(settled(7), 20)).all()
-
-
 def test_a_frozen_sensor_repeats_its_value_to_the_last_digit() -> None:
     plant = settled(1)
     plant.faults.switch("frozen_sensor", on=True)

@@ -35,6 +35,14 @@ def test_the_ready_line_tells_all_that_a_configuration_needs(plant: Simulator) -
     assert len(plc["tags"]) == len(io["tags"]) == len(POINTS) // 2
     assert (plc["adapter"], plc["mode"], plc["every"]) == ("opcua", "read", "50ms")
     assert (io["adapter"], io["order"], io["every"]) == ("modbus", "ABCD", "50ms")
+    assert plc["tags"]["tank_level"] == {
+        "node": "ns=2;s=plc.tank_level",
+        "unit": "m",
+        "description": "Level of the tank",
+        "range": [0, 6],
+    }
+    assert [tag["at"] for tag in io["tags"].values()] == [f"holding:{2 * i}" for i in range(len(io["tags"]))]
+    assert {tag["type"] for tag in io["tags"].values()} == {"float32"}
     assert made["assets"].keys() == ASSETS.keys()
     both = {tag.split(".")[0] for tag in made["assets"]["pump"]["tags"]}
     assert both == {"plc", "io"}

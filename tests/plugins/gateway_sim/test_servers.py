@@ -1,6 +1,5 @@
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -17,7 +16,7 @@ from gateway_sim.points import Point
 from gateway_sim.servers.certificate import self_signed
 from gateway_sim.servers.modbus import ModbusServer
 from gateway_sim.servers.opcua import Access, OpcuaServer
-from gateway_sim.servers.pair import Pair, Ports, full_names
+from gateway_sim.servers.pair import Pair, Ports
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -189,27 +188,6 @@ async def secure_client(url: str, password: str) -> AsyncIterator[Client]:
     await client.set_security(SecurityPolicyBasic256Sha256, certificate, key, mode=mode)
     async with client:
         yield client
-
-
-async def test_a_pair_serves_one_row_by_two_protocols_and_says_where() -> None:
-    pair = Pair(POINTS, [0, 2])
-    await pair.start(Ports())
-    try:
-        await pair.show(np.array([1.0, 2.0, 3.0]), time.time_ns())
-        plc, io = pair.describe()
-        assert list(plc["tags"]) == ["flow", "mode"]
-        assert plc["tags"]["flow"] == {
-            "node": "ns=2;s=plc.flow",
-            "unit": "m³/h",
-            "description": "Flow",
-            "range": [0, 250],
-        }
-        assert io["tags"] == {"level": {"at": "holding:0", "type": "float32", "unit": "m"}}
-        assert full_names([plc, io]) == {"flow": "plc.flow", "mode": "plc.mode", "level": "io.level"}
-        async with Client(plc["connect"], timeout=10) as client:
-            assert await client.get_node("ns=2;s=plc.mode").read_value() == 3.0
-    finally:
-        await pair.stop()
 
 
 async def test_a_side_without_tags_is_not_opened() -> None:
