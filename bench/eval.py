@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="where the prediction files go (default: a temporary folder)")
     parser.add_argument("--limit", type=int, help="only the first rows of each series (for the prefix check)")
     parser.add_argument("--live", action="store_true", help="through sockets: player, daemon, broker")
-    parser.add_argument("--pace", default="40ms", help="period of the scans with --live (default: %(default)s)")
+    parser.add_argument("--pace", default="80ms", help="period of the scans with --live (default: %(default)s)")
     args = parser.parse_args()
     root = args.root / "data" if (args.root / "data" / "manifest.json").is_file() else args.root
     series = chosen(root, args.name, args.series)

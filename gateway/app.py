@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ class Gateway:
         self.health = Health(clock)
         self.keeper = ThreadPoolExecutor(1, "state")  # the one thread that works on the small state
         self.fitter = ThreadPoolExecutor(1, "fit")  # calibrations take tens of milliseconds each
-        self.judged = assemble(root.assets, self.table, lambda job: _submit(self.fitter, job))
+        self.judged = assemble(root.assets, self.table, self._fit)
         self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log=log)
         self.publisher = Publisher(self.outbox, root.mqtt, root.gateway.id, clock, log) if root.mqtt else None
         topics = Topics((root.mqtt or MqttConfig(url="mqtt://unset")).topic, root.gateway.id)
@@ -196,7 +196,16 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(self.keeper, work)
 
     def _later(self, job: Callable[[], None]) -> None:
-        self.keeper.submit(job)
+        self.keeper.submit(job).add_done_callback(self._told)
+
+    def _fit(self, job: Callable[[], None]) -> None:
+        """Compute a calibration beside the loop; a fault in it is told, not swallowed with its future."""
+        self.fitter.submit(job).add_done_callback(self._told)
+
+    def _told(self, future: "Future[None]") -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self.log.error("work beside the loop failed", part="state", error=repr(error))
 
     def _keep_state(self) -> None:
         """Hand what has changed to the thread that keeps it."""
@@ -260,7 +269,3 @@ def connections(table: TagTable, without: set[str]) -> list[tuple[str, Connectio
         (adapter, Connection(name, tuple(devices), number / len(lines)))
         for number, ((adapter, name), devices) in enumerate(lines.items())
     ]
-
-
-def _submit(pool: ThreadPoolExecutor, job: Callable[[], None]) -> None:
-    pool.submit(job)

@@ -1,7 +1,7 @@
 """`fieldgate demo`: the main job on embedded defaults.
 
-A simulated plant is read over real OPC UA and Modbus TCP, a fault develops, and the alarm that names the culprit arrives
-over MQTT.
+A simulated plant is read over real OPC UA and Modbus TCP, a fault develops, and the alarm that names the culprit
+arrives over MQTT.
 """
 
 import argparse
@@ -23,8 +23,8 @@ from gateway.cli.view import View
 from gateway.sdk.config import seconds
 
 EVERY = "50ms"  # period of the scans: a minute shows what a plant shows in twenty
-PACE = 10.0  # plant seconds in one second of ours
-CALIBRATE = 500  # rows; 25 s
+PACE = 20.0  # plant seconds in one second of ours
+CALIBRATE = 700  # rows; 35 s, in which the load goes up and down a few times
 ALARM = {"severity": "high", "on_delay": "500ms", "off_delay": "1s"}
 HOLD = 3.0  # s that an alarm is shown before the fault is repaired
 REST = 4.0  # s between a return to normal and the next fault
@@ -65,8 +65,9 @@ class Act:
     def tick(self, assets: list[dict[str, Any]]) -> None:
         """Move on where time or the state of the detectors says so."""
         passed = time.monotonic() - self.since
-        calm = all(a["phase"] == "scoring" and not a["alarm"].startswith("active") for a in assets)
-        if self.phase in ("learning", "resting") and calm and passed > REST:
+        if self.phase == "learning" and self._calm(assets):
+            self.go("resting")
+        elif self.phase == "resting" and passed > REST and self._calm(assets):
             self.current = self.order[0]
             self.order.rotate(-1)
             self.plant.tell(f"fault {self.current} on")
@@ -75,6 +76,12 @@ class Act:
         elif self.phase == "alarm" and passed > HOLD:
             self.plant.tell(f"fault {self.current} off")
             self.go("repaired")
+
+    def _calm(self, assets: list[dict[str, Any]]) -> bool:
+        """Everything is judged, and the machine whose turn it is has no alarm."""
+        next_asset = self.faults[self.order[0]]["asset"]
+        active = {a["asset"] for a in assets if a["alarm"].startswith("active")}
+        return all(a["phase"] == "scoring" for a in assets) and next_asset not in active
 
     def hear(self, event: dict[str, Any]) -> None:
         """An event from the broker."""

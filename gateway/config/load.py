@@ -152,7 +152,7 @@ class _Loader:
         refuse_plain(document, secrets, file.source)
         make_absolute(document, leaves(table, "path"), file.path.parent)
         try:
-            return table.model_validate(document.data)
+            return table.model_validate(document.data, context={"written": True})
         except ValidationError as error:
             add_findings(error, document, table_schema(table), file.source)
         return None

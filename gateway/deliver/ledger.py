@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Self
 
 from gateway.deliver.event import Class
-from gateway.deliver.segments import RECORD_SIZE
 
 _RANGES: Final = 64  # last drops that are kept with their sequences
 
 
 class Record(NamedTuple):
-    """One message, as it waits. `born` is the monotonic time of its putting; readings are those it carries."""
+    """One message, as it waits. `born`: monotonic time of its putting; `size`: bytes that it takes on disk."""
 
     cls: Class
     sequence: int
@@ -24,11 +23,7 @@ class Record(NamedTuple):
     body: bytes
     readings: int
     born: float
-
-    @property
-    def size(self) -> int:
-        """Bytes that it takes, in memory and on disk."""
-        return RECORD_SIZE + len(self.topic) + len(self.body)
+    size: int
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from gateway.deliver.lane import Lane
 from gateway.deliver.ledger import Ledger, Record, Stretch
 from gateway.deliver.outcome import Limits, Outcome, Refill
 from gateway.deliver.recovery import Recovery
+from gateway.deliver.segments import RECORD_SIZE
 from gateway.deliver.stats import Stats, class_stats
 from gateway.deliver.store import Store
 from gateway.ops.files import Files
@@ -116,9 +117,11 @@ class Outbox:
         Raises:
             ValueError: the topic is no UTF-8, or too long.
         """
-        if len(topic.encode()) > _LONGEST_TOPIC:
+        length = len(topic.encode())
+        if length > _LONGEST_TOPIC:
             raise ValueError("a topic has at most 65535 bytes")
-        record = Record(cls, sequence, topic, body, readings, self._clock.monotonic())
+        size = RECORD_SIZE + length + len(body)
+        record = Record(cls, sequence, topic, body, readings, self._clock.monotonic(), size)
         ledger = self._lanes[cls].ledger
         ledger.wait(record)
         reason = self._refusal(record)
@@ -127,7 +130,8 @@ class Outbox:
             return
         self._waiting_bytes += record.size
         self._waiting.append(record)
-        self._wake.set()
+        if not self._wake.is_set():
+            self._wake.set()
 
     def take(self, limit: int, classes: Iterable[Class] = Class) -> list[Record]:
         """Up to `limit` accepted messages of `classes`, the most important class first, the oldest first.

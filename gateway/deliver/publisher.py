@@ -16,7 +16,8 @@ from gateway.config.schema import MqttConfig
 from gateway.deliver.event import SCHEMA, Class, rfc3339
 from gateway.deliver.ledger import Record
 from gateway.deliver.outbox import Outbox
-from gateway.deliver.session import Offer, Session, tls_context
+from gateway.deliver.session import Offer, Session
+from gateway.deliver.tls import tls_context
 from gateway.deliver.topics import Topics
 from gateway.sdk import Clock, DisconnectedError, Log
 

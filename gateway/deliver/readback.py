@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from gateway.deliver.event import Class
 from gateway.deliver.ledger import Record
 from gateway.deliver.recovery import Segment
-from gateway.deliver.segments import scan, topic_of
+from gateway.deliver.segments import Found, scan, topic_of
 from gateway.ops.files import Files
 
 
@@ -42,9 +42,12 @@ class Reader:
                 self._offset = start + found.end
                 if self._after < found.sequence <= segment.last:
                     self._after = found.sequence
-                    body, topic = data[found.body : found.end], topic_of(data, found)
-                    yield Record(self._cls, found.sequence, topic, body, found.readings, segment.born)
+                    yield self._record(data, found, segment)
             if start + len(data) >= segment.size or (self._offset == start and length == segment.size):
                 self._offset = segment.size
             elif self._offset == start:  # one record is longer than the piece
                 length = segment.size
+
+    def _record(self, data: bytes, found: Found, segment: Segment) -> Record:
+        topic, body, size = topic_of(data, found), data[found.body : found.end], found.end - found.start
+        return Record(self._cls, found.sequence, topic, body, found.readings, segment.born, size)

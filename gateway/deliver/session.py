@@ -7,7 +7,6 @@ deque; what it saw reaches the loop in one call per burst.
 
 import asyncio
 import socket
-import ssl
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -22,6 +21,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.config.schema import MqttConfig
+from gateway.deliver.tls import tls_context
 from gateway.sdk import ConfigError, DisconnectedError
 
 CONNECT_TIMEOUT: Final = 5.0  # s; of the TCP connection, of the TLS handshake, of the CONNACK
@@ -192,37 +192,6 @@ class Session:
         if not self._connack.done():
             self._connack.set_exception(DisconnectedError(reason))
             self._connack.exception()  # seen, should `open` not be there any more
-
-
-class TlsContext(ssl.SSLContext):
-    """Knows the socket that it made: paho leaves it open when the handshake fails."""
-
-    made: ssl.SSLSocket | None = None
-
-    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
-        """As the standard library's."""
-        self.made = super().wrap_socket(*args, **options)
-        return self.made
-
-
-def tls_context(config: MqttConfig) -> TlsContext:
-    """What TLS trusts and shows: at least TLS 1.2, the broker's name checked, our certificate if there is one.
-
-    Raises:
-        ConfigError: a file is missing, or is no certificate or key.
-    """
-    try:
-        context = TlsContext(ssl.PROTOCOL_TLS_CLIENT)  # which checks certificate and name
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if config.ca is None:
-            context.load_default_certs()
-        else:
-            context.load_verify_locations(config.ca)
-        if config.cert is not None:
-            context.load_cert_chain(config.cert, config.key)
-    except OSError as error:
-        raise ConfigError(f"mqtt: ca, cert or key cannot be used: {error}") from error
-    return context
 
 
 def _connect(client: Client, config: MqttConfig) -> None:

@@ -230,7 +230,7 @@ class Store:
         state.active = None
 
     def _abandon(self, cls: Class, *, full: bool) -> None:
-        """After an error: cut the active segment to what was durable before; go on with it only if the disk was full."""
+        """After an error: cut the active segment to what was durable. Go on with it only if the disk was full."""
         state = self._classes[cls]
         segment = state.active
         if segment is None:

@@ -20,7 +20,7 @@ from gateway.stages.score import Abstain, Scores
 Submit = Callable[[Callable[[], None]], None]
 """Runs what it is given, now or later, here or in another thread."""
 
-OUTPUTS: Final = ("score", "contrib", "expected", "e_out")
+OUTPUTS: Final = ("score", "contrib", "expected", "e_out", "residual")
 
 
 def inline(job: Callable[[], None]) -> None:
@@ -63,8 +63,9 @@ class Detector:
         self._threshold = np.full(n, np.nan)
         self._min_good = np.array([member.min_good for member in members]) * width
         self._bank = _empty_bank(n, k, width)
-        self._alpha = alphas(SPANS).astype(np.float32)[:, None]
-        self._e = np.zeros((n, k, width), np.float32)
+        self._stiffness = np.ones((n, k, 1, 1), np.float32)
+        self._alpha = alphas(SPANS).astype(np.float32)[:, None, None]
+        self._e = np.zeros((n, k, 1, width), np.float32)
         self._fitted: dict[int, Calibration] = {}
         self._rows = _Rows(width, np.array([member.calibrate for member in members], np.int64))
         self._done: deque[tuple[int, int, Calibration | None]] = deque()  # filled by the thread that fits
@@ -79,21 +80,62 @@ class Detector:
         A row with too few good tags changes nothing. Of a row that counts, a bad tag keeps its smoothed value at first
         and goes over to what the others let expect, at the speed of each scale.
         """
+        phase = self._phase[members]
         good = np.isfinite(x)
+        if not phase.any() and good.all():
+            return self._infer(members, x, phase)
+        return self._partly(members, np.where(good, x, np.nan), good, phase)
+
+    def _partly(
+        self, members: NDArray[np.int64], x: NDArray[np.float64], good: NDArray[np.bool_], phase: NDArray[np.uint8]
+    ) -> Scores:
+        """As score, where some members have no calibration or some tags are bad."""
         enough = good.sum(axis=1) >= self._min_good[members]
-        reason = self._phase[members]
-        out = Scores.silent(len(members), self.width, Abstain.NONE)
-        out.reason[:] = np.where(enough | (reason != Abstain.NONE), reason, Abstain.TOO_FEW_GOOD)
-        out.threshold[:] = self._threshold[members]
-        if not good.all():
-            x = np.where(good, x, np.nan)
-        gather = enough & (reason == Abstain.CALIBRATING)
+        gather = enough & (phase == Abstain.CALIBRATING)
         if gather.any():
             self._gather(members[gather], x[gather])
+        out = Scores.silent(len(members), self.width, Abstain.NONE)
+        out.reason[:] = np.where(enough | (phase != Abstain.NONE), phase, Abstain.TOO_FEW_GOOD)
+        out.threshold[:] = self._threshold[members]
         ready = out.reason == Abstain.NONE
         if ready.any():
-            self._infer(members, x, ready, out)
+            some = self._infer(members[ready], x[ready], out.reason[ready], ~good[ready])
+            out.score[ready], out.contrib[ready], out.expected[ready] = some.score, some.contrib, some.expected
         return out
+
+    def _infer(
+        self,
+        members: NDArray[np.int64],
+        x: NDArray[np.float64],
+        reason: NDArray[np.uint8],
+        bad: NDArray[np.bool_] | None = None,
+    ) -> Scores:
+        """One inference call for members that are ready; `bad` marks the tags that are bad, if any is."""
+        session = self._session = self._session or open_session()
+        feed: dict[str, NDArray[Any]] = {
+            "x": x[:, None, None],
+            "e": self._e[members],
+            "a": members,
+            "alpha": self._alpha,
+            **self._bank,
+        }
+        score, contrib, expected, e, residual = session.run(OUTPUTS, feed)
+        if bad is not None:
+            e = e - self._fade(members, bad) * residual
+        self._e[members] = e
+        threshold = self._threshold[members]
+        return Scores(score[:, 0, 0].astype(float), threshold, contrib[:, 0].astype(float), expected[:, 0, 0], reason)
+
+    def _fade(self, members: NDArray[np.int64], bad: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """By what part of its distance from what the others let expect a bad tag moves there: f4[B, K, 1, D].
+
+        Several bad tags pull at each other: steps of 1/n of n of them, or of 1/w where that is larger, cannot swing up,
+        for w bounds the eigenvalues of every part of the scaled precision (interlacing).
+        """
+        count = bad.sum(axis=1).astype(np.float32)[:, None, None, None]
+        weight = np.maximum(np.minimum(count, self._stiffness[members]), 1)
+        part: NDArray[np.float32] = bad[:, None, None] / weight * self._alpha
+        return part
 
     def poll(self) -> list[int]:
         """Take over the calibrations that are done since the last call; the members that score from now on."""
@@ -107,7 +149,7 @@ class Detector:
                 self.recalibrate(member)
                 continue
             self._apply(member, calibration)
-            self._e[member] = calibration.last
+            self._e[member, :, 0] = calibration.last
             self.counters["calibrations_total"] += 1
             fresh.append(member)
         return fresh
@@ -177,39 +219,26 @@ class Detector:
         return job
 
     def _apply(self, member: int, calibration: Calibration) -> None:
-        for name in ("m", "s", "mu", "P", "w", "c"):
-            self._bank[name][member] = getattr(calibration, name)
-        self._bank["v"][member] = 1 / np.einsum("kii->ki", calibration.P)
+        bank = self._bank
+        bank["m"][member], bank["s"][member] = calibration.m, calibration.s
+        bank["mu"][member, :, 0] = calibration.mu
+        bank["P"][member] = calibration.P / (self.width * calibration.c[:, None, None] ** 2)
+        bank["v"][member, :, 0] = 1 / np.einsum("kii->ki", bank["P"][member])
+        self._stiffness[member, :, 0, 0] = calibration.w
         self._threshold[member] = threshold(calibration.scores, self.members[member].rate, max(SPANS))
         self._fitted[member] = calibration
         self._phase[member] = Abstain.NONE
 
-    def _infer(self, members: NDArray[np.int64], x: NDArray[np.float64], ready: NDArray[np.bool_], out: Scores) -> None:
-        """Fill in the rows of `out` that are ready."""
-        if self._session is None:
-            self._session = open_session()
-        which = members[ready]
-        feed: dict[str, NDArray[Any]] = {
-            "x": x[ready],
-            "e": self._e[which],
-            "a": which,
-            "alpha": self._alpha,
-            **self._bank,
-        }
-        out.score[ready], out.contrib[ready], out.expected[ready], self._e[which] = self._session.run(OUTPUTS, feed)
-
 
 def _empty_bank(n: int, k: int, width: int) -> dict[str, NDArray[Any]]:
     """The inputs of the graph that belong to assets, one row a member."""
-    f4, per_scale = np.float32, (n, k, width)
+    f4 = np.float32
     return {
-        "m": np.zeros((n, width)),
-        "s": np.ones((n, width)),
-        "mu": np.zeros(per_scale, f4),
-        "P": np.zeros((*per_scale, width), f4),
-        "v": np.ones(per_scale, f4),
-        "w": np.ones((n, k), f4),
-        "c": np.ones((n, k), f4),
+        "m": np.zeros((n, 1, 1, width)),
+        "s": np.ones((n, 1, 1, width)),
+        "mu": np.zeros((n, k, 1, width), f4),
+        "P": np.zeros((n, k, width, width), f4),
+        "v": np.ones((n, k, 1, width), f4),
     }
 
 

@@ -110,7 +110,7 @@ class RealFiles:
             os.close(handle)
 
     def rename(self, path: Path, target: Path) -> None:
-        """Give it another name; rename(2) is atomic."""
+        """Give it another name; the system call is atomic."""
         path.replace(target)
 
     def unlink(self, path: Path) -> None:

@@ -87,5 +87,6 @@ class PolledAdapter(Adapter):
             due, group = schedule.pop()
             await clock.sleep_until(due)
             sink(await self.read(group))
+            before = schedule.overdue
             schedule.push(group, due, clock.monotonic())
-            self.counters["polls_overdue_total"] = schedule.overdue
+            self.counters["polls_overdue_total"] += schedule.overdue - before

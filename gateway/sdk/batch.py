@@ -32,7 +32,7 @@ class Batch:
         time: i8[n], source time, Unix ns UTC (the time of receipt where the protocol carries none).
         status: u4[n], OPC UA StatusCode.
         received: wall time of receipt, Unix ns UTC.
-        other: what is no number (strings, arrays, structures, integers beyond 2**53), by row; its value column is NaN.
+        other: what no f8 holds (text, arrays, structures, integers beyond 2**53), by row; value is NaN or the nearest.
         kind: data, confirmation or loss.
         sequence: counted per device by the runner, from 1.
     """

@@ -1,14 +1,15 @@
 """Configuration tables: frozen, strict, every field described; units live in the types.
 
 A table is what a person writes. `1s`, `200ms`, `64MiB` and `1/week` are read here, so that the rest of the gateway sees
-seconds, bytes and events per second.
+seconds, bytes and events per second. A program may give these as plain numbers; in a file (validation context
+`written`) the unit is not left out.
 """
 
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*")
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -29,29 +30,34 @@ def seconds(value: Any) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-def _positive_duration(value: Any) -> float:
-    length = value if isinstance(value, float) else seconds(value)
+def _given(value: Any, info: ValidationInfo) -> bool:
+    """Whether `value` is in our own unit already: given by a program, not written by a person in a file."""
+    return isinstance(value, float | int) and not isinstance(value, bool) and not (info.context or {}).get("written")
+
+
+def _positive_duration(value: Any, info: ValidationInfo) -> float:
+    length = float(value) if _given(value, info) else seconds(value)
     if length <= 0:
         raise ValueError("must be longer than 0")
     return length
 
 
-def _any_duration(value: Any) -> float:
-    return value if isinstance(value, float) else seconds(value)
+def _any_duration(value: Any, info: ValidationInfo) -> float:
+    return float(value) if _given(value, info) else seconds(value)
 
 
-def _size(value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
+def _size(value: Any, info: ValidationInfo) -> int:
+    if _given(value, info):
+        return int(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a size is a number with a unit: 512KiB, 64MiB, 2GB")
     return int(float(match[1]) * _BYTES[match[2]])
 
 
-def _rate(value: Any) -> float:
-    if isinstance(value, float):
-        return value
+def _rate(value: Any, info: ValidationInfo) -> float:
+    if _given(value, info):
+        return float(value)
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
         raise ValueError("a rate is a number per time: 1/week, 2/day")
@@ -61,28 +67,28 @@ def _rate(value: Any) -> float:
 Duration = Annotated[
     float,
     BeforeValidator(_positive_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION.pattern, "examples": ["200ms", "1s", "5min"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["200ms", "1s", "5min"]}),
 ]
 """Seconds, longer than 0; written `200ms`, `1s`, `5min`, `2h`, `1d`, `1w`."""
 
 Delay = Annotated[
     float,
     BeforeValidator(_any_duration),
-    WithJsonSchema({"type": "string", "pattern": _DURATION.pattern, "examples": ["0s", "3s"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["0s", "3s"]}),
 ]
 """Seconds, 0 or longer; written as a Duration."""
 
 Size = Annotated[
     int,
     BeforeValidator(_size),
-    WithJsonSchema({"type": "string", "pattern": _SIZE.pattern, "examples": ["64MiB", "2GB"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64MiB", "2GB"]}),
 ]
 """Bytes; written `512KiB`, `64MiB`, `2GB`."""
 
 Rate = Annotated[
     float,
     BeforeValidator(_rate),
-    WithJsonSchema({"type": "string", "pattern": _RATE.pattern, "examples": ["1/week", "2/day"]}),
+    WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["1/week", "2/day"]}),
 ]
 """Events per second; written `1/week`, `2/day`."""
 

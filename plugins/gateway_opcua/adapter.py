@@ -64,8 +64,9 @@ class OpcuaAdapter(Adapter):
             due, group = schedule.pop()
             await clock.sleep_until(due)
             sink(await reader.read(group))
+            overdue = schedule.overdue
             schedule.push(group, due, clock.monotonic())
-            self.counters["polls_overdue_total"] = schedule.overdue
+            self.counters["polls_overdue_total"] += schedule.overdue - overdue
 
 
 def _shared(devices: Sequence[Device]) -> OpcuaDevice:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from gateway.sdk import ConfigError, DisconnectedError
+from gateway.sdk import DisconnectedError
 
 _YEARS: Final = 10  # unattended for years: servers would have to be told of each new one
 _MAX_DNS: Final = 63  # RFC 1035 §2.3.4: longest label
@@ -44,17 +44,27 @@ class Identity:
 
 
 def load_identity(home: Path, now: dt.datetime) -> Identity:
-    """The gateway's certificate in `home`, made there at first use. Blocks for as long as an RSA key takes to find."""
+    """The gateway's certificate in `home`, made there at first use. Blocks for as long as an RSA key takes to find.
+
+    Raises:
+        DisconnectedError: what was put there in its place is no certificate for OPC UA.
+    """
     certificate, key = home / "own" / "certificate.der", home / "own" / "key.pem"
     if not (certificate.exists() and key.exists()):
         made_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         _write(key, _pem(made_key), 0o600)
         _write(certificate, _self_signed(made_key, socket.gethostname(), now), 0o644)
-    der = certificate.read_bytes()
-    parsed = x509.load_der_x509_certificate(der)
-    names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    uri = names.get_values_for_type(x509.UniformResourceIdentifier)[0]
-    return Identity(der, key.read_bytes(), uri, certificate, parsed.not_valid_after_utc)
+    return _identity(certificate, certificate.read_bytes(), key.read_bytes())
+
+
+def _identity(path: Path, certificate: bytes, key: bytes) -> Identity:
+    try:
+        parsed = x509.load_der_x509_certificate(certificate)
+        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        uri = names.get_values_for_type(x509.UniformResourceIdentifier)[0]
+    except (ValueError, IndexError, x509.ExtensionNotFound) as error:
+        raise DisconnectedError(f"{path} is no DER certificate that names an application URI") from error
+    return Identity(certificate, key, uri, path, parsed.not_valid_after_utc)
 
 
 def _self_signed(key: rsa.RSAPrivateKey, host: str, now: dt.datetime) -> bytes:
@@ -103,13 +113,13 @@ def _write(path: Path, data: bytes, mode: int) -> None:
 
 
 def read_certificate(path: Path) -> bytes:
-    """DER of a PEM or DER file. Raises ConfigError when it is neither."""
+    """DER of a PEM or DER file. Raises DisconnectedError when it is neither: the file may be put right while we run."""
     try:
         data = path.read_bytes()
         load = x509.load_pem_x509_certificate if data.startswith(b"-----") else x509.load_der_x509_certificate
         return load(data).public_bytes(serialization.Encoding.DER)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"trust: {path} is no certificate in PEM or DER: {error}") from error
+        raise DisconnectedError(f"trust: {path} is no certificate in PEM or DER: {error}") from error
 
 
 def fingerprint(certificate: bytes) -> str:

@@ -78,10 +78,10 @@ def missing(protocol: object) -> list[str]:
 
 
 def quiet_asyncua() -> None:
-    """Errors only: at INFO it writes every publish response out, and its warnings are told by ours."""
+    """At INFO it writes every publish response out, and what goes wrong is told by us: unless somebody set a level."""
     logger = logging.getLogger("asyncua")
-    if logger.level < logging.ERROR:
-        logger.setLevel(logging.ERROR)
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)
 
 
 class QuietSession(UaSession):

@@ -26,6 +26,7 @@ from gateway_opcua.wire import CodecError
 _FOREIGN: Final = (OSError, UaError, InvalidSignature, ValueError, struct.error)  # TimeoutError is an OSError
 _SESSION_TIMEOUT: Final = 60_000  # ms; a gateway that was killed is forgotten after a minute, with its subscriptions
 _BEAT: Final = 10.0  # s between two signs of life when nothing else is asked
+_MISSED: Final = 2  # beats without an answer that end the session
 _CLOSE: Final = 2.0  # s that a farewell may take
 _RENEW: Final = 0.75  # share of a token's life after which it is renewed (Part 4 §5.6.2)
 
@@ -63,7 +64,7 @@ class Session:
                     await self._open()
             finally:
                 if self._channel is None:
-                    self._drop()
+                    await self.close()
 
     async def _open(self) -> None:
         client, config = self._client, self._config
@@ -91,22 +92,21 @@ class Session:
         self.items_per_call = _limit(columns.value[2])
 
     async def close(self) -> None:
-        """Say farewell, which deletes the subscriptions, and let go. Never raises."""
-        opened, self._channel = self._channel, None
-        protocol = self._client.uaclient.protocol
-        if opened is not None and protocol is not None and not protocol.is_closed:
+        """Say farewell, which deletes the subscriptions, and let go. Never raises.
+
+        A session that was made but not activated says farewell too, so that attempts do not fill the server up.
+        """
+        self._channel = None
+        client, protocol = self._client, self._client.uaclient.protocol
+        if protocol is not None and not protocol.is_closed:
             with contextlib.suppress(*_FOREIGN):
                 async with asyncio.timeout(_CLOSE):
-                    await self._client.close_session()
-                    await self._client.close_secure_channel()
-        self._drop()
-        await asyncio.sleep(0)
-
-    def _drop(self) -> None:
-        protocol = self._client.uaclient.protocol
+                    await client.close_session()
+                    await client.close_secure_channel()
         if protocol is not None and protocol.transport is not None:
             protocol.transport.abort()
-        self._client.disconnect_socket()
+        client.disconnect_socket()
+        await asyncio.sleep(0)  # the transport is told in the next turn
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
         """What must run as long as the session is used; each raises DisconnectedError when it is lost."""
@@ -126,13 +126,16 @@ class Session:
 
     async def _beat(self) -> None:
         """Keep the session, and notice a server that is silent without having closed the connection."""
-        plan = ReadPlan([nodeid.encode(0, _STATE)])
+        plan, missed = ReadPlan([nodeid.encode(0, _STATE)]), 0
         while True:
             await self._pause(min(_BEAT, self._client.session_timeout / 3000))
             try:
                 await self.read(plan)
+                missed = 0
             except (TimeoutError, ServiceFaultError, CodecError) as error:
-                raise DisconnectedError(f"{self.url}: no sign of life within {self._config.timeout} s") from error
+                missed += 1
+                if missed == _MISSED:
+                    raise DisconnectedError(f"{self.url}: {missed} times no sign of life: {error!r}") from error
 
     async def _pause(self, seconds: float) -> None:
         clock = self._host.clock

@@ -76,10 +76,16 @@ class Player:
     def _step(self) -> None:
         self.turns.step()
         if self.turns.done:
+            self._fall_silent()
             self.finished.set()
             return
         self._stepped = time.time_ns()
         self._show()
+
+    def _fall_silent(self) -> None:
+        """Answer nothing more: a read after the last row would give that row again."""
+        self.pair.modbus.mute = True
+        self.pair.opcua.before_read = asyncio.Event().wait
 
     def _show(self) -> None:
         row = self._recording.rows[self.turns.row]

@@ -302,7 +302,9 @@ def pressed(seed: int) -> None:
         for record in outbox.take(rng.choice([0, 0, 3, 20])):
             assert bodies[record.cls, record.sequence] == record.body
             if rng.random() < 0.7:
-                rng.choice([outbox.ack, lambda c, s: outbox.drop(c, s, "refused")])(record.cls, record.sequence)
+                outbox.ack(record.cls, record.sequence)
+            elif rng.random() < 0.5:
+                outbox.drop(record.cls, record.sequence, "refused")
         if rng.random() < 0.1:
             outbox.rewind()
         clock.advance(rng.random())
@@ -316,7 +318,7 @@ def pressed(seed: int) -> None:
 
 
 def test_under_any_pressure_the_books_balance_and_nothing_comes_out_changed() -> None:
-    for seed in range(150):
+    for seed in range(60):
         pressed(seed)
 
 

@@ -50,3 +50,11 @@ def test_a_period_of_nothing_is_refused():
 def test_device_names_are_safe_in_topics_and_files(name: str):
     with pytest.raises(ValidationError):
         DeviceConfig.model_validate({"device": name, "adapter": "x", "tags": {"t": {}}})
+
+
+def test_in_a_file_the_unit_is_not_left_out():
+    assert TagConfig.model_validate({"every": 1.5}).every == 1.5
+    with pytest.raises(ValidationError, match="a number with a unit"):
+        TagConfig.model_validate({"every": 1.5}, context={"written": True})
+    with pytest.raises(ValidationError, match="a number with a unit"):
+        Sample.model_validate({"size": 1}, context={"written": True})

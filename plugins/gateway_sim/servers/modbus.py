@@ -54,6 +54,7 @@ class ModbusServer:
         self.memory = memory or Memory(holding=np.zeros(2 * len(points), np.uint16))
         self.on_read: Callable[[range], None] | None = None
         """Called right after a read of these registers has been answered."""
+        self.mute = False  # requests are taken and not answered
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Transport] = set()
 
@@ -107,6 +108,8 @@ class _Session(asyncio.Protocol):
             self._transport.close()
 
     def _answer(self, header: bytes, pdu: bytes) -> None:
+        if self._server.mute:
+            return
         answer = respond(pdu, self._server.memory)
         self._transport.write(frame(header, answer))
         if self._server.on_read is not None and answer[0] == pdu[0] and (registers := span(pdu)):

@@ -1,6 +1,7 @@
-"""An OPC UA server in a process of its own: `python asyncua_server.py PORT [NODES]`. It takes commands by line on stdin.
+"""An OPC UA server in a process of its own: `python asyncua_server.py PORT [NODES]`.
 
-add NAME | delete NAME | write NAME VALUE. Each is answered with a line, as is the start.
+It takes commands by line on stdin: add NAME | delete NAME | write NAME VALUE. Each is answered with a line, as is the
+start.
 """
 
 import asyncio
@@ -11,14 +12,18 @@ import sys
 import tempfile
 import uuid
 from pathlib import Path
+from typing import Any
 
-from asyncua import Server, ua
+from asyncua import ua
+from asyncua.common.node import Node
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
-from asyncua.server.user_managers import User, UserManager, UserRole
+from asyncua.crypto.permission_rules import User, UserRole
+from asyncua.server.server import Server
+from asyncua.server.user_managers import UserManager
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 URI = "http://fieldgate.test/line"
-EVERY_TYPE = {
+EVERY_TYPE: dict[str, tuple[Any, ua.VariantType]] = {
     "Boolean": (True, ua.VariantType.Boolean),
     "SByte": (-5, ua.VariantType.SByte),
     "Byte": (200, ua.VariantType.Byte),
@@ -43,10 +48,12 @@ EVERY_TYPE = {
 class Users(UserManager):
     """One user with a password, and anybody."""
 
-    def get_user(self, iserver, username=None, password=None, certificate=None):  # type: ignore[no-untyped-def]
-        if username is None or (username == "op" and password == "secret"):
-            return User(role=UserRole.Admin)
-        return None
+    def get_user(
+        self, _server: Any, username: Any = None, password: Any = None, certificate: Any = None
+    ) -> User | None:
+        del certificate
+        known = username is None or (username == "op" and password == "secret")
+        return User(role=UserRole.Admin) if known else None
 
 
 async def serve(port: int, count: int) -> None:
@@ -58,11 +65,15 @@ async def serve(port: int, count: int) -> None:
     folder = await server.nodes.objects.add_folder(index, "Line")
     nodes = {}
     for i in range(count):
-        nodes[f"N{i}"] = await folder.add_variable(ua.NodeId(f"N{i}", index), f"N{i}", float(i))
+        nodes[f"N{i}"] = await folder.add_variable(_node(f"N{i}", index), f"N{i}", float(i))
     for name, (value, kind) in EVERY_TYPE.items():
-        nodes[name] = await folder.add_variable(ua.NodeId(name, index), name, value, kind)
+        nodes[name] = await folder.add_variable(_node(name, index), name, value, kind)
     async with server:
         await _obey(server, folder, nodes, index)
+
+
+def _node(name: str, index: int) -> ua.NodeId:
+    return ua.NodeId(ua.String(name), ua.Int16(index))
 
 
 async def _secure(server: Server) -> None:
@@ -81,17 +92,22 @@ async def _secure(server: Server) -> None:
     await server.load_private_key(str(key))
 
 
-async def _obey(server, folder, nodes, index) -> None:  # type: ignore[no-untyped-def]
-    print("ready", flush=True)
+async def _obey(server: Server, folder: Node, nodes: dict[str, Node], index: int) -> None:
+    _say("ready")
     while line := await asyncio.to_thread(sys.stdin.readline):
         verb, name, *rest = line.split()
         if verb == "add":
-            nodes[name] = await folder.add_variable(ua.NodeId(name, index), name, 1.0)
+            nodes[name] = await folder.add_variable(_node(name, index), name, 1.0)
         elif verb == "delete":
             await server.delete_nodes([nodes.pop(name)])
         elif verb == "write":
             await nodes[name].write_value(float(rest[0]))
-        print("done", flush=True)
+        _say("done")
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(word + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

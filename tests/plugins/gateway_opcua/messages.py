@@ -8,6 +8,14 @@ from asyncua.ua.ua_binary import struct_to_binary
 from gateway_opcua.codec import PUBLISH_RESPONSE, READ_RESPONSE, SERVICE_FAULT, type_id
 
 
+def status(code: int) -> ua.StatusCode:
+    return ua.StatusCode(ua.UInt32(code))
+
+
+def node(text: str) -> ua.NodeId:
+    return ua.NodeId.from_string(text)
+
+
 def read_response(values: Sequence[ua.DataValue], header: ua.ResponseHeader | None = None) -> bytes:
     results = len(values).to_bytes(4, "little") + b"".join(struct_to_binary(value) for value in values)
     return type_id(READ_RESPONSE) + struct_to_binary(header or ua.ResponseHeader()) + results + b"\xff\xff\xff\xff"
@@ -31,5 +39,5 @@ def data_change(items: Sequence[tuple[int, ua.DataValue]]) -> ua.DataChangeNotif
 
 
 def fault(code: int) -> bytes:
-    header = ua.ResponseHeader(ServiceResult=ua.StatusCode(code))
+    header = ua.ResponseHeader(ServiceResult=status(code))
     return type_id(SERVICE_FAULT) + struct_to_binary(header)

@@ -91,11 +91,15 @@ def start_node_opcua(port: int) -> contextlib.AbstractContextManager[Process]:
 
 @dataclass
 class Relay:
-    """Passes TCP on to `target`; stopped, it refuses and has closed what was open. `hold` swallows the answers."""
+    """Passes TCP on to `target`; stopped, it refuses and has closed what was open.
+
+    `hold` swallows the answers, `delay` (s) makes them late.
+    """
 
     target: int
     port: int
     hold: bool = False
+    delay: float = 0.0
     _server: asyncio.Server | None = None
     _pipes: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -132,6 +136,8 @@ class Relay:
 
     async def _pipe(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool) -> None:
         while data := await reader.read(65536):
+            if answers:
+                await asyncio.sleep(self.delay)
             if not (answers and self.hold):
                 writer.write(data)
                 await writer.drain()

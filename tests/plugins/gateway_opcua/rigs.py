@@ -31,6 +31,13 @@ def device(port: int, tags: list[str], name: str = "heater", **options: Any) -> 
     return OpcuaDevice.model_validate(table | options)
 
 
+async def eventually(condition: Callable[[], bool], within: float = 10.0) -> None:
+    """Wait for what no event tells. Raises TimeoutError."""
+    async with asyncio.timeout(within):
+        while not condition():  # noqa: ASYNC110 - the code under test must not know of tests
+            await asyncio.sleep(0.005)
+
+
 @dataclass
 class Running:
     """A connected adapter whose batches are collected, and an image of what they say."""
@@ -45,7 +52,9 @@ class Running:
         """Value and status of a tag as last told; NaN and 0 when nothing was told."""
         row, found = self.rows[tag], (float("nan"), 0)
         for batch in self.sink.data:
-            where = np.flatnonzero(np.arange(10**4)[batch.rows] == row if isinstance(batch.rows, slice) else batch.rows == row)
+            where = np.flatnonzero(
+                np.arange(10**4)[batch.rows] == row if isinstance(batch.rows, slice) else batch.rows == row
+            )
             if len(where):
                 found = float(batch.value[where[-1]]), int(batch.status[where[-1]])
         return found

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from gateway.sdk.testing import AdapterContract, Rig, connection, host
 from gateway_opcua.adapter import OpcuaAdapter
 from tests.plugins.gateway_opcua.asyncua_server import EVERY_TYPE
 from tests.plugins.gateway_opcua.peers import Process, Relay, free_port, start_asyncua
-from tests.plugins.gateway_opcua.rigs import NUMBERS, Running, device, running
+from tests.plugins.gateway_opcua.rigs import NUMBERS, device, running
 
 FIVE = [f"N{i}" for i in range(5)]
 
@@ -85,7 +84,7 @@ async def test_a_node_that_appears_later_is_taken_up(asyncua_server: Process, tm
 async def test_an_unknown_namespace_is_a_bad_node(asyncua_server: Process, tmp_path: Path, mode: str) -> None:
     tags = ["N1", "nsu=urn:nowhere;s=Nothing"]
     async with running(tmp_path, device(asyncua_server.port, tags, mode=mode)) as run:
-        await run.until(lambda: quality.BAD <= run.last("Nothing")[1] and run.last("N1") == (1.0, 0))
+        await run.until(lambda: run.last("Nothing")[1] >= quality.BAD and run.last("N1") == (1.0, 0))
 
 
 async def test_a_silent_connection_is_noticed(relay: Relay, tmp_path: Path, mode: str) -> None:
@@ -95,6 +94,33 @@ async def test_a_silent_connection_is_noticed(relay: Relay, tmp_path: Path, mode
         relay.hold = True
         with pytest.raises(DisconnectedError):
             await asyncio.wait_for(asyncio.shield(run.task), 20)
+
+
+async def test_a_silent_connection_is_noticed_between_two_reads_an_hour_apart(
+    relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_opcua.session._BEAT", 0.1)
+    async with running(tmp_path, device(relay.port, FIVE, every="1h", timeout="300ms")) as run:
+        await run.until(lambda: len(run.sink.data) >= 1)
+        await asyncio.sleep(0.5)
+        assert not run.task.done()
+        relay.hold = True
+        with pytest.raises(DisconnectedError, match="2 times no sign of life"):
+            await asyncio.wait_for(asyncio.shield(run.task), 20)
+
+
+async def test_a_secure_channel_is_renewed_under_way(
+    asyncua_server: Process, tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway_opcua.session._RENEW", 0.1 / 3600)  # of an hour
+    async with running(tmp_path, device(asyncua_server.port, FIVE, mode=mode, security="sign_and_encrypt")) as run:
+        assert run.adapter._session is not None
+        protocol = run.adapter._session._client.uaclient.protocol
+        assert protocol is not None
+        first = protocol._connection.security_token.TokenId
+        await run.until(lambda: protocol._connection.security_token.TokenId >= first + 3)
+        seen = len(run.sink.batches)
+        await run.until(lambda: len(run.sink.batches) > seen + 2)
 
 
 async def test_what_has_not_changed_is_confirmed(asyncua_server: Process, tmp_path: Path) -> None:
@@ -207,7 +233,9 @@ async def test_the_certificate_can_be_pinned_by_file(asyncua_server: Process, tm
     assert "shows another certificate" in await _refusal(tmp_path, asyncua_server.port, security="sign", trust=str(own))
 
 
-async def test_a_policy_that_the_server_lacks_is_told_with_those_it_has(asyncua_server: Process, tmp_path: Path) -> None:
+async def test_a_policy_that_the_server_lacks_is_told_with_those_it_has(
+    asyncua_server: Process, tmp_path: Path
+) -> None:
     told = await _refusal(tmp_path, asyncua_server.port, security="sign", policy="Aes256_Sha256_RsaPss")
     assert "does not offer Sign Aes256_Sha256_RsaPss" in told
     assert "SignAndEncrypt Basic256Sha256" in told
