@@ -103,7 +103,7 @@ class Ear(Sink):
         until = time.monotonic() + STARTED_WITHIN
         while not self.heard:  # the subscription stands when a message comes back
             assert time.monotonic() < until, "the broker does not answer"
-            self._client.publish(topic.replace("#", "probe"), b"probe", 1)
+            self._client.publish(topic.replace("#", "probe/probe"), b"probe", 1)
             time.sleep(0.05)
 
     def _on_message(self, _client: Any, _data: Any, message: Any) -> None:

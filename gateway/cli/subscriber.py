@@ -22,7 +22,7 @@ class Subscriber:
         self._queue: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id, protocol=mqtt.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 1)
-        self._client.on_message = lambda _client, _data, message: self._queue.put((message.topic, bytes(message.payload)))
+        self._client.on_message = lambda _client, _data, got: self._queue.put((got.topic, bytes(got.payload)))
         try:
             self._client.connect("127.0.0.1", port)
         except OSError as error:

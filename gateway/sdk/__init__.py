@@ -8,6 +8,7 @@ from gateway.sdk.config import Delay, DeviceConfig, Duration, Name, Rate, Size, 
 from gateway.sdk.errors import ConfigError, DisconnectedError, FieldgateError
 from gateway.sdk.schedule import Schedule, next_due
 from gateway.sdk.tags import Connection, Device, Group, Tag, TagTable
+from gateway.sdk.write import Value, WriteRefusedError, Writes, Written
 
 __all__ = [
     "API_VERSION",
@@ -37,6 +38,10 @@ __all__ = [
     "Tag",
     "TagConfig",
     "TagTable",
+    "Value",
+    "WriteRefusedError",
+    "Writes",
+    "Written",
     "next_due",
     "quality",
 ]

@@ -125,10 +125,10 @@ class Site:
 
 
 class Listener(Ear):
-    """What a plant hears of the gateway: its messages in the order of arrival."""
+    """What a plant hears of its gateways: their messages in the order of arrival."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(port, f"fieldgate/{GATEWAY}/#")
+        super().__init__(port, "fieldgate/#")
 
     def told(self, cls: str, since: int = 0, **fields: Any) -> list[Message]:
         """Messages of a class, from the `since`th of all on, that have these fields."""

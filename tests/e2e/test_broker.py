@@ -1,6 +1,6 @@
 """A broker that is not there, goes away, or comes late costs no message; and the plant sees the gateway come and go."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import pytest
 
 from bench.kill import Broker
 from gateway.cli.children import Child
-from tests.e2e.site import Listener, Site, farm, farm_devices, until
+from tests.e2e.site import GATEWAY, Listener, Message, Site, farm, farm_devices, until
 
 
 class Rig(NamedTuple):
@@ -40,7 +40,7 @@ def waiting(site: Site) -> int:
 
 
 def sequences(ear: Listener) -> set[int]:
-    return {message["sequence"] for message in ear.told("telemetry")}
+    return {message["sequence"] for message in ear.told("telemetry", gateway=GATEWAY)}
 
 
 def test_a_gateway_that_starts_without_its_broker_reads_and_delivers_later(rig: Rig) -> None:
@@ -66,7 +66,7 @@ def test_a_broker_that_comes_back_gets_everything_in_order_and_the_log_says_so_o
         assert all(a < b for a, b in pairwise(fresh))
 
 
-def first_of_each(sequences: Iterator[int]) -> list[int]:
+def first_of_each(sequences: Iterable[int]) -> list[int]:
     """Without the repeats."""
     return list(dict.fromkeys(sequences))
 
@@ -81,20 +81,16 @@ def test_the_broker_says_offline_for_a_gateway_that_died(rig: Rig, place: Path) 
     assert [(one["state"], one.get("reason")) for one in said] == [("online", None), ("offline", "lost")]
 
 
-def lives(rig: Rig, folder: Path, *, peaceful: bool) -> list[dict[str, object]]:
+def lives(rig: Rig, folder: Path, *, peaceful: bool) -> list[Message]:
     """What the status topic says over one short life of another gateway of the same plant."""
     folder.mkdir()
     simulated = {"device": "bench", "adapter": "sim", "tags": {"level": {"wave": "sine"}}}
     with Site(folder, [simulated], rig.broker.port, gateway={"id": folder.name}) as other:
-        with_id = Listener(rig.broker.port, other.name, client_id=f"sink-{folder.name}")
-        try:
-            other.start()
-            until(lambda: with_id.told("status", state="online"), "online")
-            if peaceful:
-                assert other.stop() == 0
-            else:
-                other.kill()
-            until(lambda: with_id.told("status", state="offline"), "offline")
-            return with_id.told("status")
-        finally:
-            with_id.stop()
+        other.start()
+        until(lambda: rig.ear.told("status", gateway=folder.name, state="online"), "online")
+        if peaceful:
+            assert other.stop() == 0
+        else:
+            other.kill()
+        until(lambda: rig.ear.told("status", gateway=folder.name, state="offline"), "offline")
+        return rig.ear.told("status", gateway=folder.name)

@@ -111,7 +111,8 @@ def test_what_is_installed_runs_as_a_daemon_and_ends_when_told(installed: Enviro
     (tmp_path / "devices.d/bench.yaml").write_text(BENCH)
     config, state = tmp_path / "fieldgate.yaml", tmp_path / "state"
     config.write_text("gateway: {id: a}\nassets: {bench: {tags: [bench.level, bench.flow, bench.heat]}}\n")
-    words = [installed.folder / "bin/fieldgate", "run", "--config", config, "--state", state, "--listen", "127.0.0.1:0"]
+    words: list[str | Path] = [installed.folder / "bin/fieldgate", "run", "--listen", "127.0.0.1:0"]
+    words += ["--config", config, "--state", state]
     with subprocess.Popen(words, cwd=tmp_path, env=clean(), stderr=subprocess.PIPE, text=True) as daemon:
         try:
             _until_scanned(installed, config, state)
@@ -131,4 +132,4 @@ def _until_scanned(installed: Environment, config: Path, state: Path) -> None:
     while "ok" not in [part["state"] for part in report["parts"] if part["name"] == "device bench"]:
         assert time.monotonic() < until, report
         report = json.loads(installed.run("fieldgate", "status", "--json", "--config", config, "--state", state))
-    assert [asset["name"] for asset in report["assets"]] == ["bench"]
+    assert [asset["asset"] for asset in report["assets"]] == ["bench"]

@@ -1,0 +1,70 @@
+"""The unit that we ship: systemd understands it, it is well shut in, and it agrees with the program that it starts."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import parser
+from gateway.cli.common import CONFIGURATION, DEFAULT_CONFIG, USAGE
+
+UNIT = Path(__file__).resolve().parents[2] / "systemd/fieldgate.service"
+EXPOSURE = 20  # tenths of systemd's scale, 0 (safe) to 100 (exposed); a unit that says nothing comes to 96
+
+
+def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    """What systemd-analyze says."""
+    tool = shutil.which("systemd-analyze")
+    if tool is None:
+        pytest.skip("systemd-analyze is not installed (Debian: apt install systemd)")
+    return subprocess.run([tool, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def shut_in(unit: Path) -> subprocess.CompletedProcess[str]:
+    """Whether `unit` is below the exposure that we allow: exit code 0."""
+    return analyze("security", "--offline=true", f"--threshold={EXPOSURE}", unit)
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, list[str]]:
+    """Every setting of the unit with its values; one may be given several times."""
+    found: dict[str, list[str]] = {}
+    for line in UNIT.read_text(encoding="utf-8").splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not line.startswith("#"):
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def test_systemd_has_nothing_to_say_about_the_unit() -> None:
+    done = analyze("verify", UNIT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_the_unit_is_shut_in() -> None:
+    done = shut_in(UNIT)
+    assert done.returncode == 0, done.stdout[-300:] + done.stderr
+
+
+def test_a_unit_whose_walls_are_taken_down_would_be_noticed(tmp_path: Path) -> None:
+    open_to_all = tmp_path / UNIT.name
+    walls = ("DynamicUser", "User", "Protect", "Private", "SystemCall", "Capability", "Restrict")
+    kept = [line for line in UNIT.read_text(encoding="utf-8").splitlines() if not line.startswith(walls)]
+    open_to_all.write_text("\n".join(kept))
+    assert shut_in(open_to_all).returncode != 0
+
+
+def test_what_only_a_person_can_repair_is_not_tried_again(settings: dict[str, list[str]]) -> None:
+    assert settings["RestartPreventExitStatus"] == [f"{USAGE} {CONFIGURATION}"]
+    assert settings["Restart"] == ["always"]
+    assert settings["StartLimitIntervalSec"] == ["0"]
+
+
+def test_the_command_is_one_that_the_program_knows(settings: dict[str, list[str]]) -> None:
+    (start,) = settings["ExecStart"]
+    env, program, *words = start.split()
+    assert (env, program) == ("/usr/bin/env", "fieldgate")
+    args = parser().parse_args(words)
+    assert args.verb == "run"
+    assert args.config == DEFAULT_CONFIG
