@@ -22,9 +22,7 @@ OPERATIONS: Final = DOCS / "operations.md"
 ADAPTERS: Final = ("modbus", "opcua", "sim")
 Row = tuple[str, ...]
 
-_MARKED: Final = re.compile(
-    r"(<!-- metrics, written by docs/generate\.py -->\n).*?(<!-- end of metrics -->)", re.DOTALL
-)
+_MARKED: Final = re.compile(r"(<!-- metrics, by docs/generate\.py -->\n).*?(<!-- end of metrics -->)", re.DOTALL)
 _README_COUNTER: Final = re.compile(r"^\| `(\w+_total)` \| (.+?) \|", re.MULTILINE)
 _UNITS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "duration": ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (0.001, "ms")),
