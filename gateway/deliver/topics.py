@@ -25,6 +25,7 @@ class Topics:
     def __init__(self, template: str, gateway: str) -> None:
         self._gateway = gateway
         self._template = template
+        self._known: dict[tuple[str, str], str] = {}  # as many as the configuration has names
         unknown = set(re.findall(r"\{([^}]*)\}", template)) - _FIELDS
         if unknown:
             raise ConfigError(f"mqtt.topic: {{{min(unknown)}}} is unknown; use {{gateway}}, {{class}}, {{name}}")
@@ -41,9 +42,12 @@ class Topics:
         Raises:
             ValueError: MQTT forbids the topic.
         """
-        fields = {"{gateway}": self._gateway, "{class}": kind, "{name}": name}
-        topic = re.sub(r"\{(?:gateway|class|name)\}", lambda match: fields[match[0]], self._template)
-        return _checked(topic)
+        known = self._known.get((kind, name))
+        if known is None:
+            fields = {"{gateway}": self._gateway, "{class}": kind, "{name}": name}
+            filled = re.sub(r"\{(?:gateway|class|name)\}", lambda match: fields[match[0]], self._template)
+            known = self._known[kind, name] = _checked(filled)
+        return known
 
 
 def _checked(topic: str) -> str:

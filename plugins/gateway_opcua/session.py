@@ -122,7 +122,6 @@ class Session:
             await self._pause(_RENEW * self._client.secure_channel_timeout / 1000)
             with self.translated():
                 await self._client.open_secure_channel(renew=True)
-                self._client.uaclient.revolve_security_token()
 
     async def _beat(self) -> None:
         """Keep the session, and notice a server that is silent without having closed the connection."""

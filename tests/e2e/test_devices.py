@@ -16,7 +16,7 @@ from tests.e2e.wicked import Wicked
 DEVICES, REGISTERS = 7, 12  # and one more, of which a register is refused
 SOUND = ("farm-0", "farm-1", "farm-2")  # nothing ever happens to these
 ABSENT = 3  # not there at first
-FOR = 2.0  # s that a fault lasts after it has been seen
+FOR = 1.5  # s that a fault lasts after it has been seen
 
 
 class Rig(NamedTuple):

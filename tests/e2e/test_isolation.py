@@ -9,7 +9,7 @@ from bench.isolation import MAY_MOVE_MS, grids, lateness_ms, measure, moved
 
 @pytest.mark.slow
 def test_a_silent_or_refusing_device_does_not_delay_the_others(tmp_path: Path) -> None:
-    figures = measure(tmp_path, devices=30, seconds=4.0)
+    figures = measure(tmp_path, devices=30, seconds=3.0)
     assert moved(figures) < MAY_MOVE_MS, figures
 
 

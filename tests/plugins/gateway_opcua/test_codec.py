@@ -336,6 +336,12 @@ def test_counts_beyond_the_message_are_refused_at_once() -> None:
         ReadPlan([encode(0, 1)]).decode(head + struct.pack("<i", 2**31 - 1))
 
 
+def test_elements_that_take_no_bytes_are_not_counted_to_the_end() -> None:
+    nothing = b"\x01\x80" + struct.pack("<i", 2**31 - 1)  # an array of two thousand million nulls
+    with pytest.raises(CodecError, match="announced"):
+        ReadPlan([encode(0, 1)]).decode(read_response([])[:-8] + struct.pack("<i", 1) + nothing)
+
+
 def test_variants_nested_without_end_are_refused() -> None:
     nested = b"\x01" + b"\x18" * 100_000
     with pytest.raises(CodecError, match="nested"):

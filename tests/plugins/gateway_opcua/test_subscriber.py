@@ -157,6 +157,7 @@ async def test_a_refused_tag_is_bad_by_itself_and_tried_again_until_it_is_taken(
     async with script(tmp_path, line(retry="50ms"), refused={1: 0x80340000}) as run:
         bad = [b for b in run.sink.data if quality.BAD_NODE_ID_UNKNOWN in b.status]
         assert [b.rows.tolist() for b in bad] == [[1]]  # type: ignore[union-attr]
+        assert run.counters["nodes_refused_total"] == 1
         await run.until_created([1], 3)
         run.session.refused.clear()
         await run.until_created([1], 4)

@@ -1,0 +1,46 @@
+"""An OPC UA server in a process of its own that says what no server should: `python odd_server.py PORT`.
+
+On stdin, by line: NAME TYPE VALUE AGE writes a variable (it is made at the first writing) with a source time of AGE
+seconds ago; answered by a line.
+"""
+
+import asyncio
+import datetime as dt
+import logging
+import sys
+from typing import Any
+
+from asyncua import Server, ua
+
+READ = {"Boolean": lambda text: text == "True", "Double": float, "Float": float, "Int64": int, "String": str}
+
+
+def data_value(kind: str, text: str, age: str) -> ua.DataValue:
+    value: Any = READ[kind](text)
+    moment = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=float(age))
+    return ua.DataValue(ua.Variant(value, getattr(ua.VariantType, kind)), SourceTimestamp=moment)
+
+
+async def serve(port: int) -> None:
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    await server.register_namespace("http://fieldgate.test/odd")
+    known: set[str] = set()
+    async with server:
+        print("ready", flush=True)
+        while line := await asyncio.to_thread(sys.stdin.readline):
+            name, kind, text, age = line.split()
+            node = ua.NodeId(name, 2)
+            if name not in known:
+                known.add(name)
+                await server.nodes.objects.add_variable(node, ua.QualifiedName(name, 2), 0.0)
+            # straight into the address space: no type is checked on this way
+            await server.write_attribute_value(node, data_value(kind, text, age))
+            print("done", flush=True)
+
+
+if __name__ == "__main__":
+    logging.disable(logging.CRITICAL)
+    asyncio.run(serve(int(sys.argv[1])))

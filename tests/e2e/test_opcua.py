@@ -1,0 +1,154 @@
+"""OPC UA servers that die and come back, and one that says what no server should."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import pytest
+
+from bench.kill import Broker
+from bench.rig import free_port
+from gateway.cli.children import simulator
+from gateway.sdk.quality import BAD_INVALID_TIMESTAMP, BAD_OUT_OF_RANGE, GOOD
+from tests.e2e.site import BAD, Listener, Site, readings, until
+
+MODES = ("read", "subscribe")
+TAGS = ("nan", "infinite", "text", "number", "late")
+
+
+class Odd:
+    """The server that says odd things."""
+
+    def __init__(self, port: int) -> None:
+        script = str(Path(__file__).with_name("odd_server.py"))
+        self.process = subprocess.Popen([sys.executable, script, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._out.readline() == b"ready\n"
+
+    @property
+    def _out(self) -> IO[bytes]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def say(self, name: str, kind: str, value: object, age: float = 0.0) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{name} {kind} {value} {age}\n".encode())
+        self.process.stdin.flush()
+        assert self._out.readline() == b"done\n"
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+class Rig(NamedTuple):
+    site: Site
+    ear: Listener
+    odd: Odd
+    plant_ports: tuple[str, ...]
+    place: Path
+    plant: Any
+
+
+@pytest.fixture(scope="module")
+def rig(place: Path, post: Broker, ear: Listener) -> Iterator[Rig]:
+    """A gateway with the simulated plant, and with the odd server, which it reads in both ways."""
+    ports = ("--opcua-port", str(free_port()), "--modbus-port", str(free_port()))
+    plant, ready = simulator("plant", *ports, log=place / "plant.log")
+    odd = Odd(port := free_port())
+    for name, kind, value in (("nan", "Double", "nan"), ("infinite", "Double", "inf"), ("text", "String", "warm")):
+        odd.say(name, kind, value)
+    for name in ("number", "late"):
+        odd.say(name, "Double", 1.5)
+    devices = [{**device, "every": "200ms"} for device in ready["devices"]]
+    devices += [
+        {
+            "device": f"odd-{mode}", "adapter": "opcua", "connect": f"opc.tcp://127.0.0.1:{port}", "mode": mode,
+            "every": "200ms", "tags": {name: {"node": f"ns=2;s={name}"} for name in TAGS},
+        }
+        for mode in MODES
+    ]  # fmt: skip
+    assets = {
+        f"broken-{mode}": {"tags": [f"odd-{mode}.{name}" for name in ("nan", "infinite", "text")], "calibrate": 50}
+        for mode in MODES
+    }
+    assets["sound"] = {"tags": ready["assets"]["pump"], "calibrate": 50}
+    with Site(place, devices, post.port, telemetry="all", assets=assets) as site:
+        site.start()
+        names = [device["device"] for device in devices]
+        until(lambda: all(site.reads(name) for name in names), "everything is read")
+        yield Rig(site, ear, odd, ports, place, plant)
+    odd.close()
+    plant.stop()
+
+
+def last(rig: Rig, tag: str) -> tuple[Any, int]:
+    """The newest reading of a tag: value and StatusCode."""
+    found: tuple[Any, int] = until(lambda: readings(rig.ear.told("telemetry", device=tag.split(".")[0]), tag), tag)[-1]
+    return found
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nan_and_infinities_become_bad_without_a_number(rig: Rig, mode: str) -> None:
+    for name in ("nan", "infinite"):
+        value, status = last(rig, f"odd-{mode}.{name}")
+        assert (value, status) == (None, BAD_OUT_OF_RANGE)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_text_travels_as_text_and_what_is_no_number_is_never_scored(rig: Rig, mode: str) -> None:
+    assert last(rig, f"odd-{mode}.text") == ("warm", GOOD)
+    until(lambda: rig.site.asset("sound")["rows"] > 10, "others learn meanwhile")
+    assert rig.site.asset(f"broken-{mode}")["rows"] == 0
+    assert rig.site.asset(f"broken-{mode}")["score"] is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_number_that_turns_into_another_type_is_never_a_wrong_number(rig: Rig, mode: str) -> None:
+    tag = f"odd-{mode}.number"
+    rig.odd.say("number", "Double", 2.5)
+    until(lambda: last(rig, tag) == (2.5, GOOD), "a number")
+    rig.odd.say("number", "String", "7.5")
+    until(lambda: last(rig, tag)[0] == "7.5" or last(rig, tag)[1] >= BAD, "text, or bad")
+    rig.odd.say("number", "Int64", 2**62 + 1)
+    until(lambda: last(rig, tag) == (2**62 + 1, GOOD), "a number beyond 53 bits, exactly")
+    rig.odd.say("number", "Boolean", value=True)
+    until(lambda: last(rig, tag) == (1, GOOD), "a boolean")
+    seen = [value for value, status in readings(rig.ear.told("telemetry", device=f"odd-{mode}"), tag) if status < BAD]
+    assert set(seen) <= {1.5, 2.5, "7.5", 2**62 + 1, 1}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_time_that_runs_backwards_is_bad_until_it_goes_on(rig: Rig, mode: str) -> None:
+    tag = f"odd-{mode}.late"
+    rig.odd.say("late", "Double", 3.5)
+    until(lambda: last(rig, tag) == (3.5, GOOD), "a number of now")
+    rig.odd.say("late", "Double", 4.5, age=3600)
+    until(lambda: last(rig, tag) == (None, BAD_INVALID_TIMESTAMP), "a number of an hour ago")
+    rig.odd.say("late", "Double", 5.5)
+    until(lambda: last(rig, tag) == (5.5, GOOD), "time goes on")
+    values = [value for value, _ in readings(rig.ear.told("telemetry", device=f"odd-{mode}"), tag)]
+    assert 4.5 not in values
+
+
+def test_a_server_that_dies_and_comes_back_gives_fresh_values_again(rig: Rig) -> None:
+    lost = len(rig.site.lines("device lost", device="plc"))
+    rig.plant.kill()
+    until(lambda: rig.site.lost("plc") and rig.site.lost("io"), "both halves are lost")
+    worst = until(lambda: [m for m in rig.ear.told("telemetry", device="plc") if "status" in m], "told as bad")[-1]
+    assert all(status >= BAD for status in worst["status"])
+    assert not any(worst["values"])
+    since = rig.ear.count
+    again, _ = simulator("plant", *rig.plant_ports, log=rig.place / "plant-again.log")
+    try:
+        until(lambda: rig.site.reads("plc") and rig.site.reads("io"), "both halves are back")
+        for device in ("plc", "io"):
+            told = until(lambda d=device: [m for m in rig.ear.told("telemetry", since, device=d) if "status" not in m], device)  # fmt: skip
+            assert told[-1]["time"] > worst["time"]
+            assert all(isinstance(value, float) for value in told[-1]["values"])
+        for event in ("device lost", "device back"):
+            assert len(rig.site.lines(event, device="plc")) == lost + 1
+        assert rig.site.reads("odd-read")
+    finally:
+        again.stop()
