@@ -42,7 +42,7 @@ TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", 
 PAGES = [*TOP, *sorted(DOCS.rglob("*.md")), *sorted(ROOT.glob("plugins/*/README.md"))]
 SOURCES = [path for folder in ("gateway", "plugins") for path in sorted((ROOT / folder).rglob("*.py"))]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-CONFIGURATION = re.compile(r"# (fieldgate\.yaml|devices\.d/[\w-]+\.yaml)\n")
+CONFIGURATION = re.compile(r"# (fieldgate\.yaml|devices\.d/[\w-]+\.yaml)\n|device: ([\w-]+)\n")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
@@ -96,7 +96,7 @@ def test_every_configuration_that_is_shown_loads(page: Path, tmp_path: Path) -> 
     (tmp_path / "fieldgate.yaml").write_text("gateway: {id: line-3}\n")
     for text in blocks(page, "yaml"):
         if head := CONFIGURATION.match(text):
-            (tmp_path / head[1]).write_text(text)
+            (tmp_path / (head[1] or f"devices.d/{head[2]}.yaml")).write_text(text)
         for secret in re.findall(r"!secret ([\w-]+)", text):
             (tmp_path / secret).write_text("x")
     tables: dict[str, type[DeviceConfig]] = dict(Registry().models())

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.models.calibration import SPANS, Calibration, CalibrationError, alphas, fit
+from gateway.models.rows import Rows
 from gateway.models.session import Session, open_session
 from gateway.models.threshold import threshold
 from gateway.stages.score import Abstain, Scores
@@ -67,7 +68,7 @@ class Detector:
         self._alpha = alphas(SPANS).astype(np.float32)[:, None, None]
         self._e = np.zeros((n, k, 1, width), np.float32)
         self._fitted: dict[int, Calibration] = {}
-        self._rows = _Rows(width, np.array([member.calibrate for member in members], np.int64))
+        self._rows = Rows(width, np.array([member.calibrate for member in members], np.int64))
         self._done: deque[tuple[int, int, Calibration | None]] = deque()  # filled by the thread that fits
         self._attempt = np.zeros(n, np.int64)  # a fit that a recalibration has overtaken is dropped
 
@@ -240,40 +241,3 @@ def _empty_bank(n: int, k: int, width: int) -> dict[str, NDArray[Any]]:
         "P": np.zeros((n, k, width, width), f4),
         "v": np.ones((n, k, 1, width), f4),
     }
-
-
-class _Rows:
-    """Rows that are gathered for a fit: one buffer for all members, each with its place; it goes when none gathers."""
-
-    def __init__(self, width: int, needed: NDArray[np.int64]) -> None:
-        self._width, self._needed = width, needed
-        self._start = np.cumsum(needed) - needed
-        self.count = np.zeros(len(needed), np.int64)
-        self._closed = np.zeros(len(needed), np.bool_)
-        self._buffer: NDArray[np.float64] | None = None
-
-    def append(self, members: NDArray[np.int64], x: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Keep one row of each member; the members that are complete with it."""
-        if self._buffer is None:
-            self._buffer = np.empty((int(self._needed.sum()), self._width))
-        self._buffer[self._start[members] + self.count[members]] = x
-        self.count[members] += 1
-        return members[self.count[members] >= self._needed[members]]
-
-    def take(self, member: int) -> NDArray[np.float64]:
-        """The rows of a complete member."""
-        assert self._buffer is not None  # noqa: S101 - append has made it
-        start, count = int(self._start[member]), int(self.count[member])
-        rows = self._buffer[start : start + count].copy()
-        self.close(member)
-        return rows
-
-    def close(self, member: int) -> None:
-        """No more rows of `member` are wanted."""
-        self._closed[member] = True
-        if self._closed.all():
-            self._buffer = None
-
-    def restart(self, member: int) -> None:
-        """Begin anew for `member`."""
-        self.count[member], self._closed[member] = 0, False

@@ -39,47 +39,49 @@ def gather(
 
 
 class Readiness:
-    """Which assets wait for which scan groups. A group that was lost is not waited for until it is read again."""
+    """Which assets wait for which scan groups. A group that was lost is not waited for until it is read again.
+
+    An asset whose tags all come from one group has nothing to wait for: it is due with each scan of it. Only the others
+    (`pairs` of asset and group) are kept account of.
+    """
 
     def __init__(self, groups_of_asset: Sequence[Sequence[int]], group_count: int) -> None:
-        pairs = [(asset, group) for asset, groups in enumerate(groups_of_asset) for group in sorted(set(groups))]
-        self._shared = any(len(set(groups)) > 1 for groups in groups_of_asset)  # an asset may come up twice in a turn
+        wanted = [sorted(set(groups)) for groups in groups_of_asset]
+        pairs = [(asset, group) for asset, groups in enumerate(wanted) if len(groups) > 1 for group in groups]
         self._asset = np.array([asset for asset, _ in pairs], np.int64)
         self._fresh = np.zeros(len(pairs), bool)
         self._absent = np.zeros(len(pairs), bool)
-        self._missing = np.array([len(set(groups)) for groups in groups_of_asset], np.int64)
-        by_group: list[list[int]] = [[] for _ in range(group_count)]
+        self._missing = np.array([len(groups) for groups in wanted], np.int64)
+        alone: list[list[int]] = [[] for _ in range(group_count)]
+        shared: list[list[int]] = [[] for _ in range(group_count)]
+        for asset, groups in enumerate(wanted):
+            if len(groups) == 1:
+                alone[groups[0]].append(asset)
         for place, (_, group) in enumerate(pairs):
-            by_group[group].append(place)
-        self._of_group = [np.array(places, np.int64) for places in by_group]
-        self._of_asset: list[NDArray[np.int64]] = _positions(self._asset, len(groups_of_asset))
+            shared[group].append(place)
+        self._alone = [np.array(assets, np.int64) for assets in alone]
+        self._of_group = [np.array(places, np.int64) for places in shared]
+        self._of_asset = _positions(self._asset, len(wanted))
 
-    def read(self, groups: Iterable[int]) -> NDArray[np.int64]:
+    def read(self, groups: Sequence[int]) -> NDArray[np.int64]:
         """Note that `groups` (each once) were read; give the assets that are due now, and let them wait anew."""
-        pairs = self._pairs(groups)
+        due = _joined([self._alone[group] for group in groups])
+        pairs = _joined([self._of_group[group] for group in groups])
         if not len(pairs):
-            return pairs
+            return due
         self._absent[pairs] = False
         self._arrive(pairs)
         touched = self._asset[pairs]
-        due: NDArray[np.int64] = touched[self._missing[touched] == 0]
-        if self._shared:
-            due = np.unique(due)
-        self._wait_anew(due)
-        return due
+        complete = np.unique(touched[self._missing[touched] == 0])
+        self._wait_anew(complete)
+        return np.concatenate([due, complete])
 
     def lost(self, groups: Iterable[int]) -> None:
         """Note that `groups` are gone: nobody waits for them."""
-        pairs = self._pairs(groups)
+        pairs = _joined([self._of_group[group] for group in groups])
         if len(pairs):
             self._absent[pairs] = True
             self._arrive(pairs)
-
-    def _pairs(self, groups: Iterable[int]) -> NDArray[np.int64]:
-        found = [self._of_group[group] for group in groups]
-        if len(found) == 1:
-            return found[0]
-        return np.concatenate(found) if found else np.empty(0, np.int64)
 
     def _arrive(self, pairs: NDArray[np.int64]) -> None:
         new = pairs[~self._fresh[pairs]]
@@ -91,6 +93,12 @@ class Readiness:
             mine = self._of_asset[asset]
             self._fresh[mine] = self._absent[mine]
             self._missing[asset] = np.count_nonzero(~self._absent[mine])
+
+
+def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
 
 def _positions(asset: NDArray[np.int64], count: int) -> list[NDArray[np.int64]]:
