@@ -125,6 +125,7 @@ class Alarms:
         self._quiet = np.full(n, NEVER)  # rows since the alarm ended; never: it has not, or the event is accounted for
         self._until = np.full(n, NEVER)  # end of shelving
         self._score, self._threshold = np.full((2, n), np.nan)
+        self._calm = np.zeros(n, bool)  # nothing counts for or against it: only a score above changes anything
 
     def __len__(self) -> int:
         return len(self.state)
@@ -152,6 +153,21 @@ class Alarms:
             threshold: f8[B].
             time: i8[B], source time of the rows, Unix ns UTC.
         """
+        if self._calm[assets].all() and (score <= threshold).all():
+            self._seen[assets], self._score[assets], self._threshold[assets] = time, score, threshold
+            return []
+        moved = self._walk(assets, score, threshold, time)
+        self._calm[assets] = self._at_rest(assets)
+        return moved
+
+    def _walk(
+        self,
+        assets: NDArray[np.int64],
+        score: NDArray[np.float64],
+        threshold: NDArray[np.float64],
+        time: NDArray[np.int64],
+    ) -> list[Transition]:
+        """As step, through all counts."""
         moved = self._expire(assets, time)
         known = ~np.isnan(score)
         elapsed = self._elapsed(assets, time, known)
@@ -178,6 +194,7 @@ class Alarms:
         if target is None or event in (Event.RAISE, Event.RETURN):
             return None
         self._until[asset] = until if event is Event.SHELVE and until is not None else NEVER
+        self._calm[asset] = False
         return self._move(asset, event, time, time)
 
     def snapshot(self, asset: int) -> dict[str, Any]:
@@ -199,6 +216,15 @@ class Alarms:
         self.state[asset], self.offset[asset] = state, offset
         self._until[asset] = until if state is State.SHELVED else NEVER
         self._since_raise[asset], self._quiet[asset] = since_raise, quiet
+        self._calm[asset] = False
+
+    def _at_rest(self, assets: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of `assets` are normal, with no count running and a threshold that nothing has raised."""
+        raised, idle = self._since_raise[assets], (self._quiet[assets] == NEVER) & (self._until[assets] == NEVER)
+        rested = (raised == NEVER) | (raised >= self._realarm[assets])
+        normal = (self.state[assets] == State.NORMAL) & (self._above_for[assets] == NEVER)
+        at_rest: NDArray[np.bool_] = normal & (self.offset[assets] == 0) & rested & idle
+        return at_rest
 
     def _expire(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
         until = self._until[assets]

@@ -1,0 +1,100 @@
+"""One timer for all connections of an event loop: whatever waits for an instant waits here.
+
+A poll costs no timer of the loop, a request that is answered in time leaves nothing behind to cancel, and what is due
+in one instant is woken in one turn.
+"""
+
+import asyncio
+import heapq
+import math
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+from weakref import WeakKeyDictionary
+
+_ALARMS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, "Alarm"]] = WeakKeyDictionary()
+_NEVER: Final = math.inf
+_RESOLUTION: Final = 1e-3  # s; uvloop's timers count whole milliseconds from the start of the loop's turn
+
+
+class Waker:
+    """Calls back at one instant, the last one asked for."""
+
+    __slots__ = ("_alarm", "_armed", "_call", "_when")
+
+    def __init__(self, alarm: "Alarm", call: Callable[[], None]) -> None:
+        self._alarm, self._call = alarm, call
+        self._when = self._armed = _NEVER  # `armed`: its earliest place in the queue; it looks again when that comes
+
+    def at(self, instant: float) -> None:
+        """Call back at `instant` (monotonic seconds), and no more at the one asked for before."""
+        self._when = instant
+        if instant < self._armed:
+            self._armed = instant
+            self._alarm.add(instant, self)
+
+    def off(self) -> None:
+        """Do not call back."""
+        self._when = _NEVER
+
+    def ring(self, instant: float, now: float) -> None:
+        """The queue has come to `instant`."""
+        if instant != self._armed:
+            return  # an earlier place was taken after this one
+        self._armed = _NEVER
+        if self._when <= now:
+            self._when = _NEVER
+            self._call()
+        elif self._when < _NEVER:
+            self.at(self._when)
+
+
+class Alarm:
+    """The queue of all wakers of one event loop, and the one timer that serves it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue: list[tuple[float, int, Waker]] = []
+        self._count = count()  # wakers are not compared
+        self._timer: asyncio.TimerHandle | None = None
+        self._set = _NEVER  # what the timer is set to
+
+    @classmethod
+    def of_loop(cls) -> "Alarm":
+        """The one of the running loop."""
+        loop = asyncio.get_running_loop()
+        alarm = _ALARMS.get(loop)
+        if alarm is None:
+            alarm = _ALARMS[loop] = cls(loop)
+        return alarm
+
+    def waker(self, call: Callable[[], None]) -> Waker:
+        """A waker that calls `call`."""
+        return Waker(self, call)
+
+    def add(self, instant: float, waker: Waker) -> None:
+        """Ring `waker` at `instant`."""
+        heapq.heappush(self._queue, (instant, next(self._count), waker))
+        if instant < self._set:
+            self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._set = self._queue[0][0]
+        wait = self._set - time.monotonic()
+        # the loop's own clock may stand still during a turn, so the wait is counted from it
+        self._timer = self._loop.call_later(max(0.0, wait + _RESOLUTION / 2), self._ring)
+
+    def _ring(self) -> None:
+        self._timer, self._set = None, -_NEVER  # what is added meanwhile sets no timer: that comes at the end
+        queue, now = self._queue, time.monotonic()
+        try:
+            while queue and queue[0][0] <= now:
+                instant, _, waker = heapq.heappop(queue)
+                waker.ring(instant, now)
+        finally:
+            self._set = _NEVER
+            if queue:
+                self._set_timer()

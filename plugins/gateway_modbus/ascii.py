@@ -1,0 +1,49 @@
+"""Modbus ASCII (MODBUS over Serial Line V1.02 §2.5.2): colon, hexadecimal digits, LRC, CR LF. Pure, and bounded."""
+
+from typing import Final
+
+from gateway_modbus.frames import UNIT, Framing, unnumbered
+
+LONGEST: Final = 513  # §2.5.2.1
+_SHORTEST: Final = 3  # unit, function, LRC
+
+
+def lrc(data: bytes) -> int:
+    """Two's complement of the sum (§6.2.1)."""
+    return -sum(data) & 0xFF
+
+
+def wrap(sent: bytes) -> bytes:
+    """A request in Modbus TCP's form → ASCII."""
+    body = sent[UNIT:]
+    return b":" + (body + bytes((lrc(body),))).hex().upper().encode() + b"\r\n"
+
+
+def _body(line: bytes) -> bytes:
+    """Unit and PDU of what stands between colon and CR LF; empty where it does not check."""
+    try:
+        frame = bytes.fromhex(line.decode("ascii"))
+    except ValueError:
+        return b""
+    whole = len(frame) >= _SHORTEST and not line.count(b" ") and lrc(frame[:-1]) == frame[-1]
+    return frame[:-1] if whole else b""
+
+
+def cut(stream: bytes, _sent: bytes = b"") -> tuple[list[bytes], bytes, int]:
+    """Cut a stream into checked answers, in Modbus TCP's form; see `Framing`. The rest is 512 bytes at most."""
+    frames, dropped = [], 0
+    *lines, rest = stream.split(b"\r\n")
+    for line in lines:
+        start = line.rfind(b":")  # a colon always begins anew (§2.5.2.1)
+        body = _body(line[start + 1 :]) if start >= 0 else b""
+        if body:
+            frames.append(unnumbered(body))
+        dropped += max(start, 0) if body else len(line) + 2
+    start = rest.rfind(b":")
+    kept = rest[start:] if start >= 0 else rest[-1:] if rest.endswith(b"\r") else b""
+    if len(kept) >= LONGEST:
+        kept = b""
+    return frames, kept, dropped + len(rest) - len(kept)
+
+
+ASCII: Final = Framing(wrap, cut, tells=False)
