@@ -140,17 +140,16 @@ class Pipeline:
         count["batches_total"] += len(batches)
 
     def _report(self, batches: Sequence[Batch], new: Readings, mask: NDArray[np.bool_]) -> None:
+        """One message a batch, with what is worth reporting of it."""
+        ends = np.cumsum([len(batch) for batch in batches])
+        told = np.diff(np.cumsum(mask)[ends - 1], prepend=0).tolist()
         start = 0
-        for batch in batches:
-            end = start + len(batch)
-            mine = mask[start:end]
-            if mine.all():
-                part = Readings(new.rows[start:end], new.value[start:end], new.time[start:end], new.status[start:end])
-                self._send_telemetry(batch.device, part, batch.other, batch.received, len(part))
-            elif mine.any():
-                chosen = np.flatnonzero(mine) + start
-                part = Readings(new.rows[chosen], new.value[chosen], new.time[chosen], new.status[chosen])
-                self._send_telemetry(batch.device, part, batch.other, batch.received, len(part))
+        for batch, end, count in zip(batches, ends.tolist(), told, strict=True):
+            if count:
+                whole = count == end - start
+                at = slice(start, end) if whole else np.flatnonzero(mask[start:end]) + start
+                part = Readings(new.rows[at], new.value[at], new.time[at], new.status[at])
+                self._send_telemetry(batch.device, part, batch.other, batch.received, count)
             start = end
 
     def _send_telemetry(

@@ -34,6 +34,7 @@ from gateway.ops.metrics import HELP, PREFIX
 from gateway.sdk import TagTable
 from gateway.sdk.config import DeviceConfig
 from gateway.sdk.testing import FakeClock, SilentLog
+from gateway.stages.alarm import State
 from gateway.stages.score import Abstain
 
 ROOT = Path(__file__).parents[1]
@@ -168,6 +169,11 @@ def test_every_kind_of_event_has_its_row() -> None:
     said = {row[0].strip("`") for row in rows((DOCS / "messages.md").read_text(), "kind")}
     sent = re.findall(r'_announce\([\w".]+, "([^"]+)"', (ROOT / "gateway/app.py").read_text())
     assert said == set(sent)
+
+
+def test_every_state_of_an_alarm_has_its_row() -> None:
+    said = [row[0].strip("`") for row in rows((DOCS / "messages.md").read_text(), "state")]
+    assert said == [state.name.lower().replace("_", "-") for state in State]
 
 
 def telemetry() -> bytes:

@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     if not wanted:
         complain(f"no tag is called {', '.join(args.tags)}")
         return FAILED
-    image = asyncio.run(_read(configuration, registry, table, args.within))
+    image = asyncio.run(_read(configuration, registry, table, wanted, args.within))
     rows = [_reading(table, image, row) for row in wanted]
     if args.json:
         print_json(rows)
@@ -59,10 +59,14 @@ def _chosen(full: str, tags: list[str]) -> bool:
     return not tags or full in tags or full.split(".", 1)[0] in tags
 
 
-async def _read(configuration: Configuration, registry: Registry, table: TagTable, within: float) -> Image:
-    """Connect to everything, wait for one scan of every group, close."""
+async def _read(
+    configuration: Configuration, registry: Registry, table: TagTable, wanted: list[int], within: float
+) -> Image:
+    """Connect to what has a wanted row, wait for one scan of every group with one, close."""
     image, conditioner, clock = Image(table), Conditioner(table), SystemClock()
-    waiting = {group.id for group in table.groups}
+    broken = {device.id for device in table.devices if device.name in configuration.broken}
+    waiting = {int(table.group[row]) for row in wanted if int(table.device[row]) not in broken}
+    wanted_devices = {int(table.device[row]) for row in wanted}
     complete = asyncio.Event()
 
     def sink(batch: Batch) -> None:
@@ -87,10 +91,14 @@ async def _read(configuration: Configuration, registry: Registry, table: TagTabl
 
     with tempfile.TemporaryDirectory(prefix="fieldgate-read-") as home:
         host = Host(clock, Path(home), structlog.get_logger())
-        lines = connections(table, set(configuration.broken))
-        adapters = [registry.adapter(kind)(connection, host) for kind, connection in lines]
+        adapters = [
+            registry.adapter(kind)(connection, host)
+            for kind, connection in connections(table, set(configuration.broken))
+            if wanted_devices & {device.id for device in connection.devices}
+        ]
         tasks = [asyncio.create_task(one(adapter)) for adapter in adapters]
-        await asyncio.wait([asyncio.create_task(complete.wait())], timeout=within)
+        if waiting:
+            await asyncio.wait([asyncio.create_task(complete.wait())], timeout=within)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -116,8 +116,8 @@ class OutboxConfig(Table):
 class PipelineConfig(Table):
     """How readings are gathered before they are worked on."""
 
-    tick: Duration = 0.05
-    """Readings that arrive within one tick are worked on together; a reading after a pause is worked on at once."""
+    tick: Duration = 0.1
+    """Under load, readings that arrive within one tick are worked on together; what comes alone never waits for it."""
     queue: Size = Field(default=64 * 2**20, ge=2**20)
     """Memory that readings waiting to be worked on may take; beyond it the oldest are dropped and counted."""
 

@@ -1,8 +1,8 @@
-"""The gate before the pipeline: batches that arrive within one tick are worked on together.
+"""The gate before the pipeline: under load, batches are worked on together.
 
-A batch after a pause is worked on at once, so that latency is that of the work itself; under load one turn serves all
-that came within a tick, so that its cost is shared. What waits is bounded in bytes; beyond it the oldest is dropped and
-counted.
+After a turn that took d the gate rests for 40 d, a tick at most. So a batch that comes alone is worked on at once, its
+latency is that of the work itself, and the cost of turns stays at a fortieth of a core until they are a tick apart;
+then each serves all that came meanwhile. What waits is bounded in bytes; beyond it the oldest is dropped and counted.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from gateway.sdk.clock import Clock
 
 _PER_READING = 24  # bytes: value, time, status, and a share of the rest
 _PER_BATCH = 400
+_REST = 40.0  # times the length of a turn
 
 
 class Gate:
@@ -29,7 +30,7 @@ class Gate:
         self._tick, self._limit = tick, limit
         self._waiting: deque[Batch] = deque()
         self._size = 0
-        self._last = float("-inf")
+        self._next = float("-inf")  # when the next turn may be
         self._armed = False
 
     @property
@@ -48,25 +49,26 @@ class Gate:
         if not self._armed:
             self._armed = True
             loop = asyncio.get_running_loop()
-            due = self._last + self._tick
-            if due <= loop.time():
+            if self._next <= loop.time():
                 loop.call_soon(self.turn)
             else:
-                loop.call_at(due, self.turn)
+                loop.call_at(self._next, self.turn)
 
     def turn(self) -> None:
         """Hand over all that waits."""
         self._armed = False
-        self._last = self._clock.monotonic()
         batches, self._waiting, self._size = list(self._waiting), deque(), 0
         if not batches:
             return
+        began = self._clock.monotonic()
         try:
-            self._process(batches, int(self._last * 1e9))
+            self._process(batches, int(began * 1e9))
         except Exception:  # noqa: BLE001 - second of the three named doors: a failed turn never ends the gateway
             self.counters["turns_failed_total"] += 1
             self.counters["readings_failed_total"] += sum(len(batch) for batch in batches)
             self._log.exception("a turn of the pipeline failed", batches=len(batches))
+        ended = self._clock.monotonic()
+        self._next = began + min(self._tick, _REST * (ended - began))
         self.turns += 1
 
 

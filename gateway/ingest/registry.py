@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
-from gateway.config.problems import PLUGIN_FAULTS, PluginError
+from gateway.config.problems import PluginError
 from gateway.sdk.adapter import API_VERSION, Adapter
 from gateway.sdk.config import DeviceConfig
 
@@ -103,7 +103,7 @@ def _usable(name: str, entries: list[EntryPoint]) -> type[Adapter]:
     try:
         adapter = entries[0].load()
         reason = _fault(adapter)
-    except PLUGIN_FAULTS as error:
+    except (Exception, SystemExit) as error:  # the adapters' door (see runner.py) begins at their import
         raise PluginError(name, origin, f"{type(error).__name__}: {error}") from error
     if reason:
         raise PluginError(name, origin, reason)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, cast
 
 from gateway.sdk import Adapter, Batch, Connection, Device, DeviceConfig, DisconnectedError, Group, Host, Schedule, Sink
-from gateway_modbus.config import ModbusDevice, ModbusTag
+from gateway_modbus.config import ModbusDevice
 from gateway_modbus.faults import TIMEOUT, status
 from gateway_modbus.link import Link
 from gateway_modbus.scan import Scan
 from gateway_modbus.standing import Standing
+from gateway_modbus.tag import ModbusTag
 
 EXTRA: Final = 16  # requests that one scan may add to find a refused tag: enough for any single one of 125
 COUNTERS: Final = (

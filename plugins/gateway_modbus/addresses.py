@@ -55,6 +55,36 @@ class Address:
         return f"{self.table} {self.number} (0x{self.number:04X}), FC {self.table.function}"
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Stretch:
+    """Elements of one table from `first` to `last`, both included."""
+
+    table: DataTable
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return f"{self.table}:{self.first}" + (f"-{self.last}" if self.last > self.first else "")
+
+    @classmethod
+    def parse(cls, text: Any) -> "Stretch":
+        """Read `holding:120-129`, `holding:120` or `40121-40130`. Raises ValueError with the remedy."""
+        if isinstance(text, Stretch):
+            return text
+        head, dash, tail = str(text).partition("-")
+        first = parse(head)
+        if not dash:
+            return cls(first.table, first.number, first.number)
+        last = parse(f"{first.table}:{tail.strip()}" if ":" in head else tail)
+        if last.table is not first.table or last.number < first.number:
+            raise ValueError(f"{text}: runs from a lower to a higher address of one table, as in holding:120-129")
+        return cls(first.table, first.number, last.number)
+
+    def meets(self, table: DataTable, start: int, end: int) -> bool:
+        """Whether it has an element in common with those of `table` from `start` to before `end`."""
+        return self.table is table and self.first < end and start <= self.last
+
+
 def parse(text: Any) -> Address:
     """Read an address as a person wrote it.
 

@@ -1,11 +1,12 @@
 """Modbus ASCII (MODBUS over Serial Line V1.02 §2.5.2): colon, hexadecimal digits, LRC, CR LF. Pure, and bounded."""
 
+import re
 from typing import Final
 
 from gateway_modbus.frames import UNIT, Framing, unnumbered
 
 LONGEST: Final = 513  # §2.5.2.1
-_SHORTEST: Final = 3  # unit, function, LRC
+_FRAME: Final = re.compile(rb"(?:[0-9A-Fa-f]{2}){3,255}")  # unit, function, ..., LRC
 
 
 def lrc(data: bytes) -> int:
@@ -21,12 +22,10 @@ def wrap(sent: bytes) -> bytes:
 
 def _body(line: bytes) -> bytes:
     """Unit and PDU of what stands between colon and CR LF; empty where it does not check."""
-    try:
-        frame = bytes.fromhex(line.decode("ascii"))
-    except ValueError:
+    if not _FRAME.fullmatch(line):
         return b""
-    whole = len(frame) >= _SHORTEST and not line.count(b" ") and lrc(frame[:-1]) == frame[-1]
-    return frame[:-1] if whole else b""
+    frame = bytes.fromhex(line.decode("ascii"))
+    return frame[:-1] if lrc(frame[:-1]) == frame[-1] else b""
 
 
 def cut(stream: bytes, _sent: bytes = b"") -> tuple[list[bytes], bytes, int]:
@@ -40,9 +39,7 @@ def cut(stream: bytes, _sent: bytes = b"") -> tuple[list[bytes], bytes, int]:
             frames.append(unnumbered(body))
         dropped += max(start, 0) if body else len(line) + 2
     start = rest.rfind(b":")
-    kept = rest[start:] if start >= 0 else rest[-1:] if rest.endswith(b"\r") else b""
-    if len(kept) >= LONGEST:
-        kept = b""
+    kept = rest[start:] if 0 <= start and len(rest) - start < LONGEST else b""
     return frames, kept, dropped + len(rest) - len(kept)
 
 

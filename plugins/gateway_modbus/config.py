@@ -1,33 +1,27 @@
 """What a person may write for a Modbus device and its tags."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 from urllib.parse import parse_qsl
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
-from gateway.sdk import Delay, DeviceConfig, Duration, Name, TagConfig
-from gateway_modbus.addresses import LAST, Address, parse
-
-Order = Literal["ABCD", "CDAB", "BADC", "DCBA"]
-Type = Literal["bool", "uint16", "int16", "uint32", "int32", "uint64", "int64", "float16", "float32", "float64"]
-
-REGISTERS: Final[Mapping[Type, int]] = {
-    "uint16": 1, "int16": 1, "float16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
-}  # fmt: skip
+from gateway.sdk import Delay, DeviceConfig, Duration, Name
+from gateway_modbus.addresses import LAST, Stretch
+from gateway_modbus.coding import Order
+from gateway_modbus.tag import ModbusTag
 
 PORT: Final = 502
 LAST_UNIT: Final = 255  # one byte on the wire
-_CONNECT: Final = re.compile(r"tcp://(?P<host>\[[^\]\s]+\]|[^/:@?#\[\]\s]+)(:(?P<port>\d{1,9}))?/?(\?(?P<query>.*))?")
-
-At = Annotated[
-    Address,
-    BeforeValidator(parse),
+Hole = Annotated[
+    Stretch,
+    BeforeValidator(Stretch.parse),
     PlainSerializer(str, return_type=str),
-    WithJsonSchema({"type": ["string", "integer"], "examples": ["holding:100", "coil:5", 40103, "400103"]}),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["holding:120-129", "input:7"]}),
 ]
+_CONNECT: Final = re.compile(r"tcp://(?P<host>\[[^\]\s]+\]|[^/:@?#\[\]\s]+)(:(?P<port>\d{1,9}))?/?(\?(?P<query>.*))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,36 +51,6 @@ class Endpoint:
         return cls(match["host"].strip("[]"), port, int(unit))
 
 
-class ModbusTag(TagConfig):
-    """One tag of a Modbus device."""
-
-    at: At
-    """Where it is: holding:100, input:0, coil:5, discrete:7 (zero-based), or 5 or 6 digits as in manuals (40101)."""
-    type: Type | None = None
-    """How it is coded: uint16 for registers and bool for coils and discrete inputs unless set."""
-    order: Order | None = None
-    """Order of its bytes on the wire, A the most significant; the device's own unless set."""
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        if self.at.table.bits != (self.kind == "bool"):
-            remedy = "is always bool" if self.at.table.bits else "holds registers, not bool: read uint16, or use a coil"
-            raise ValueError(f"{self.at} as {self.kind}: a {self.at.table} {remedy}")
-        if self.at.number + self.length > LAST + 1:
-            raise ValueError(f"{self.at} as {self.kind} runs beyond {LAST}, the last address of a table")
-        return self
-
-    @property
-    def kind(self) -> Type:
-        """The type, resolved."""
-        return self.type or ("bool" if self.at.table.bits else "uint16")
-
-    @property
-    def length(self) -> int:
-        """Elements of its table that it takes: registers, or one bit."""
-        return REGISTERS.get(self.kind, 1)
-
-
 class ModbusDevice(DeviceConfig):
     """A Modbus device: one unit, alone or behind a gateway that it shares with others."""
 
@@ -102,6 +66,8 @@ class ModbusDevice(DeviceConfig):
     """Coils or discrete inputs that one request may ask for."""
     gap: int = Field(default=16, ge=0, le=124)
     """Registers, or groups of 16 coils, between two tags that may be read needlessly to save a request; 0 is none."""
+    holes: Sequence[Hole] = Field(default=[])
+    """Addresses that are never asked for, as in ["holding:120-129"]; no request reads across one."""
     delay: Delay = 0.0
     """Pause on the line before each request to this unit, after the last answer of any unit."""
     tags: Mapping[Name, ModbusTag] = Field(min_length=1)
@@ -114,8 +80,16 @@ class ModbusDevice(DeviceConfig):
         return value
 
     @model_validator(mode="after")
+    def _outside_holes(self) -> Self:
+        for name, tag in self.tags.items():
+            for hole in self.holes:
+                if hole.meets(tag.at.table, tag.at.number, tag.at.number + tag.span):
+                    raise ValueError(f"holes: {hole} takes {name} at {tag.at} away; take one of them out")
+        return self
+
+    @model_validator(mode="after")
     def _within_limits(self) -> Self:
-        long = [name for name, tag in self.tags.items() if tag.length > self.max_registers]
+        long = [name for name, tag in self.tags.items() if tag.span > self.max_registers]
         if long:
             raise ValueError(f"max_registers: {self.max_registers} is less than {', '.join(long)} needs; raise it")
         return self

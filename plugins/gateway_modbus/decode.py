@@ -1,4 +1,4 @@
-"""Bytes of registers to numbers, for all tags of a scan group at once. Pure.
+"""Bytes of registers to values, for all tags of a scan group at once. Pure.
 
 Type and byte order of every tag become one list of byte indices: a single `take` brings the bytes of all tags into the
 host's order, and one view per type reads them. The input is 2-D, so devices of one profile can be read together.
@@ -11,17 +11,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway_modbus.config import REGISTERS, Order, Type
+from gateway_modbus.coding import BCD, DTYPES, Coding, byte_places
+from gateway_modbus.texts import TextRun, Texts
 
 EXACT: Final = 2**53  # integers up to here are exact in f8
+LAST_DIGIT: Final = 9
 
-_DTYPES: Final[dict[Type, str]] = {
-    "bool": "u1", "uint16": "<u2", "int16": "<i2", "uint32": "<u4", "int32": "<i4", "uint64": "<u8", "int64": "<i8",
-    "float16": "<f2", "float32": "<f4", "float64": "<f8",
-}  # fmt: skip
-_SWAPS: Final[dict[Order, tuple[bool, bool]]] = {  # (words swapped, bytes swapped)
-    "ABCD": (False, False), "CDAB": (True, False), "BADC": (False, True), "DCBA": (True, True),
-}  # fmt: skip
+Other = dict[tuple[int, int], int | str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,31 +25,29 @@ class Place:
     """Where a tag's bytes begin in the buffer, and how they are coded. A coil takes one byte, 0 or 1."""
 
     at: int
-    type: Type
-    order: Order = "ABCD"
+    coding: Coding
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """Tags of one type: their bytes in the taken row, their type there, their columns in the result."""
+    """Tags of one type: their bytes in the taken row, their type there, their columns in the result.
+
+    `masks` and `shifts`, a number a tag, are given where some tags are a part of their registers; `digits` for BCD.
+    """
 
     taken: slice
     dtype: np.dtype[Any]
     columns: NDArray[np.intp]
+    masks: NDArray[Any] | None
+    shifts: NDArray[Any] | None
+    digits: int
 
-
-def byte_order(type_: Type, order: Order) -> list[int]:
-    """Where the bytes of a value stand on the wire, the least significant first.
-
-    The letters name two facts: CDAB swaps the words, BADC the bytes in each word, DCBA both. 64 bits follow the same
-    facts with four words (CDAB: GHEFCDAB); 16 bits have only bytes to swap.
-    """
-    words = REGISTERS.get(type_, 0)
-    if not words:
-        return [0]
-    word_swap, byte_swap = _SWAPS[order]
-    by_significance = [(words - 1 - word if word_swap else word, byte) for word in range(words) for byte in (0, 1)]
-    return [2 * word + (1 - byte if byte_swap else byte) for word, byte in reversed(by_significance)]
+    def read(self, taken: NDArray[np.uint8]) -> NDArray[Any]:
+        """The numbers of this run, shape (devices, tags of the run)."""
+        numbers = np.ascontiguousarray(taken[:, self.taken]).view(self.dtype)
+        if self.masks is not None and self.shifts is not None:
+            numbers = (numbers & self.masks) >> self.shifts
+        return from_bcd(numbers, self.digits) if self.digits else numbers
 
 
 class Decoder:
@@ -61,36 +55,81 @@ class Decoder:
 
     def __init__(self, places: Sequence[Place]) -> None:
         self._width = len(places)
-        self._runs: list[_Run] = []
         taken: list[int] = []
-        for type_ in dict.fromkeys(place.type for place in places):
-            columns = [column for column, place in enumerate(places) if place.type == type_]
-            start = len(taken)
-            for column in columns:
-                place = places[column]
-                taken += [place.at + offset for offset in byte_order(type_, place.order)]
-            self._runs.append(_Run(slice(start, len(taken)), np.dtype(_DTYPES[type_]), np.array(columns, np.intp)))
+        self._runs = [_run(places, columns, taken) for columns in _alike(places)]
+        strings = [_string(place, column, taken) for column, place in enumerate(places) if _is_string(place)]
+        enums = [(column, dict(place.coding.texts)) for column, place in enumerate(places) if place.coding.texts]
+        self._texts = Texts(strings, enums)
         self._taken = np.array(taken, np.intp)
 
-    def __call__(self, raw: NDArray[np.uint8]) -> tuple[NDArray[np.float64], dict[tuple[int, int], int]]:
+    def __call__(self, raw: NDArray[np.uint8]) -> tuple[NDArray[np.float64], Other]:
         """Decode buffers of the same layout.
 
         Args:
             raw: shape (devices, bytes).
 
         Returns:
-            Values, shape (devices, tags), and what f8 cannot hold exactly: (device, tag) → integer beyond 2**53.
+            Values, shape (devices, tags), NaN for strings and for digits that are none, and what f8 cannot hold, by
+            (device, tag): the integer beyond 2**53, the text of a string or of an enumeration.
         """
-        value = np.empty((len(raw), self._width))
-        exact: dict[tuple[int, int], int] = {}
+        value = np.full((len(raw), self._width), np.nan)
+        other: Other = {}
         taken = raw.take(self._taken, axis=1)
         with np.errstate(invalid="ignore"):  # a signalling NaN is data here, not an accident of ours
             for run in self._runs:
-                numbers = np.ascontiguousarray(taken[:, run.taken]).view(run.dtype)
+                numbers = run.read(taken)
                 value[:, run.columns] = numbers
-                if run.dtype.itemsize == 8 and run.dtype.kind in "iu":  # noqa: PLR2004 - bytes of 64 bits
-                    exact.update(_beyond(numbers, run.columns))
-        return value, exact
+                if numbers.dtype.itemsize == 8 and numbers.dtype.kind in "iu":  # noqa: PLR2004 - bytes of 64 bits
+                    other.update(_beyond(numbers, run.columns))
+        if self._texts:
+            other.update(self._texts(taken, value))
+        return value, other
+
+
+def from_bcd(numbers: NDArray[Any], digits: int) -> NDArray[np.float64]:
+    """Numbers written with one decimal digit in four bits; NaN where one of the digits is none."""
+    each = numbers[..., np.newaxis] >> (4 * np.arange(digits, dtype=numbers.dtype)) & 0xF
+    value = each @ (10.0 ** np.arange(digits))
+    return np.where((each > LAST_DIGIT).any(axis=-1), np.nan, value)
+
+
+def _is_string(place: Place) -> bool:
+    return place.coding.type == "string"
+
+
+def _alike(places: Sequence[Place]) -> list[list[int]]:
+    """The columns that are read as one, strings apart."""
+    runs: dict[tuple[str, bool], list[int]] = {}
+    for column, place in enumerate(places):
+        if not _is_string(place):
+            runs.setdefault((place.coding.type, bool(place.coding.mask)), []).append(column)
+    return list(runs.values())
+
+
+def _run(places: Sequence[Place], columns: Sequence[int], taken: list[int]) -> _Run:
+    """A run of `columns`, whose bytes are added to `taken`."""
+    start, codings = len(taken), [places[column].coding for column in columns]
+    for column in columns:
+        taken += _bytes(places[column])
+    dtype, masked = np.dtype(DTYPES[codings[0].type]), bool(codings[0].mask)
+    return _Run(
+        taken=slice(start, len(taken)),
+        dtype=dtype,
+        columns=np.array(columns, np.intp),
+        masks=np.array([coding.mask for coding in codings], dtype) if masked else None,
+        shifts=np.array([coding.shift for coding in codings], dtype) if masked else None,
+        digits=BCD.get(codings[0].type, 0),
+    )
+
+
+def _string(place: Place, column: int, taken: list[int]) -> TextRun:
+    start = len(taken)
+    taken += _bytes(place)
+    return TextRun(slice(start, len(taken)), column)
+
+
+def _bytes(place: Place) -> list[int]:
+    return [place.at + offset for offset in byte_places(place.coding)]
 
 
 def _beyond(numbers: NDArray[Any], columns: NDArray[np.intp]) -> dict[tuple[int, int], int]:

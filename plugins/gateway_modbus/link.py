@@ -1,126 +1,202 @@
-"""One TCP connection to Modbus units: one request in flight, a callback per answer, one timer, one future per scan.
+"""One connection to Modbus units: one request in flight, a callback per answer, jobs in the order in which they came.
 
-Requests are encoded once and only the transaction id changes. A reply to a request that was given up is known by its
-id, counted and dropped: it never becomes the value of another register. A stream that is no Modbus is cut off.
+Requests are encoded once; in Modbus TCP only the transaction id changes. A reply to a request that was given up is
+known, counted and dropped: it never becomes the value of another register. By its transaction id, or see `owed`.
 """
 
 import asyncio
-import socket
+import time
 from collections import Counter, deque
-from collections.abc import Sequence
-from typing import Final, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Protocol
 
 from gateway.sdk import DisconnectedError
+from gateway_modbus.alarm import Alarm
 from gateway_modbus.faults import GOOD, SHORT, SILENT, TIMEOUT
-from gateway_modbus.frames import DATA, EXCEPTION_CODE, GarbageError, Request, Verdict, cut, judge
+from gateway_modbus.frames import ANY, DATA, EXCEPTION_CODE, TCP, UNIT, Framing, GarbageError, Request, Verdict, judge
+from gateway_modbus.frames import request as encode
+from gateway_modbus.owed import Owed
 
 REMEMBERED: Final = 64  # requests given up whose late answers are still known as such
 OUT_OF_TURN: Final = 256  # frames nobody asked for, between two answers, that end the connection
-DEAD_PEER_MS: Final = 10_000  # unacknowledged bytes end the connection: RFC 5482, tcp(7)
-_KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
+AT_ONCE: Final = 2048  # bytes that framings without transaction ids look at in one piece; no honest line brings more
+FULL_TURN: Final = 0x10000  # transaction ids
+
+_OUT_OF_TURN: Final = frozenset({Verdict.LATE, Verdict.ALIEN})
+_NOT_THIS: Final = _OUT_OF_TURN | {Verdict.SHORT}
+COUNTERS: Final = MappingProxyType(
+    {
+        Verdict.LATE: "answers_late_total",
+        Verdict.ALIEN: "answers_alien_total",
+        Verdict.SHORT: "answers_short_total",
+    }
+)
+
+Done = Callable[[list[int] | None], None]
+
+
+class Wire(Protocol):
+    """What carries the bytes: a transport of asyncio, or one of ours."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or have sent."""
+
+    def close(self) -> None:
+        """End politely."""
+
+    def abort(self) -> None:
+        """End at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a line wants to be treated.
+
+    Attributes:
+        framing: what its bytes look like.
+        silence: seconds without a byte before each request (MODBUS over Serial Line V1.02 §2.5.1.1: t3.5).
+        byte_time: seconds that one byte takes on a serial line.
+        patience: timeouts that a unit's late answer is waited for, where it could not be told from the next one.
+    """
+
+    framing: Framing = TCP
+    silence: float = 0.0
+    byte_time: float = 0.0
+    patience: float = 1.0
 
 
 class Link(asyncio.Protocol):
-    """Reads requests one after the other. Made by `create_connection`; a link that is lost is never used again."""
+    """Reads requests one after the other. Made for one connection; a link that is lost is never used again."""
 
-    def __init__(self, counters: Counter[str], transaction: int = 0) -> None:
+    def __init__(self, counters: Counter[str], transaction: int = 0, manners: Manners | None = None) -> None:
         self.transaction = transaction
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()  # why, once it is lost
-        self._loop = self.closed.get_loop()
-        self._transport: asyncio.Transport
+        self._manners = manners or Manners()
+        self._framing = self._manners.framing
+        # without a transaction id, a wrong amount of data may be another request's: it answers nothing
+        self._dropped = _OUT_OF_TURN if self._framing.tells else _NOT_THIS
+        self._wire: Wire
         self._counters = counters
         self._stream = b""
-        self._given_up: deque[bytes] = deque(maxlen=REMEMBERED)
+        self._given_up: deque[bytes] = deque(maxlen=REMEMBERED)  # transaction ids
+        self._owed = Owed()  # where there are none
+        self._probing = False  # what is in flight is a probe, ahead of the request
         self._out_of_turn = 0
-        self._sent = b""  # the request in flight
+        self._waker = Alarm.of_loop().waker(self._woken)
+        self._quiet_since = 0.0
+        self._jobs: deque[tuple[Sequence[Request], Done]] = deque()  # the first is under way
         self._requests: Sequence[Request] = ()
         self._outcomes: list[int] = []
-        self._done: asyncio.Future[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._wake = 0.0  # when the timer matters: the deadline of the request in flight, or the end of a pause
-        self._quiet_since = 0.0
+        self._request: Request | None = None  # the one in flight
+        self._sent = b""  # in Modbus TCP's form; empty where nothing is in flight
+        self._good = b""  # how a good answer begins
+
+    def begin(self, requests: Sequence[Request], done: Done) -> None:
+        """Ask `requests` in turn, when all that came before is over; good payloads go where they belong.
+
+        Args:
+            requests: one or more; nothing of anybody else comes between them.
+            done: called with the outcomes (`faults`) of the first ones: a silence ends the job, and what stands behind
+                is not asked. Called with None when the connection is lost.
+        """
+        self._jobs.append((requests, done))
+        if len(self._jobs) == 1:
+            self._start()
 
     async def read(self, requests: Sequence[Request]) -> list[int]:
-        """Ask `requests` in turn; good payloads go where they belong.
+        """As `begin`; returns the outcomes. Raises DisconnectedError when the connection is lost."""
+        if not requests:
+            return []
+        waiter: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
+        job = (requests, lambda outcomes: None if waiter.done() else waiter.set_result(outcomes))
+        if not self.closed.done():
+            self.begin(*job)
+            try:
+                await waiter
+            finally:
+                self._withdraw(job)
+        outcomes = waiter.result() if waiter.done() else None
+        if outcomes is None:
+            raise DisconnectedError(self.closed.result())
+        return outcomes
+
+    async def ask(self, unit: int, pdu: bytes, timeout: float, delay: float = 0.0) -> tuple[int, bytes]:
+        """Send any PDU to `unit` in its turn.
 
         Returns:
-            The outcomes (`faults`) of the first ones: a silence ends the scan, and what stands behind is not asked.
+            The outcome (`faults`), and where that is good the PDU of the answer behind its function code.
 
         Raises:
             DisconnectedError: the connection is lost.
         """
-        if not self.closed.done() and requests:
-            self._requests, self._outcomes = requests, []
-            self._done = self._loop.create_future()
-            self._next()
-            try:
-                await self._done
-            finally:
-                self._done = None
-                self._give_up()
-        if self.closed.done():
-            raise DisconnectedError(self.closed.result())
-        return self._outcomes
+        got: list[bytes] = []
+        (outcome,) = await self.read([Request(encode(unit, pdu), ANY, got.append, timeout, delay)])
+        return outcome, got[0] if got else b""
 
     async def close(self) -> None:
         """Close, politely first: many devices keep a slot for a connection that was not closed by FIN."""
-        self._transport.close()
+        self._wire.close()
         done, _ = await asyncio.wait((self.closed,), timeout=1.0)
         if not done:
-            self._transport.abort()
-            await self.closed
+            self._wire.abort()
+            self.lost("the connection was closed")
 
-    # --- asyncio.Protocol -----------------------------------------------------------------------------------------
+    # --- what the wire tells --------------------------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the transport, and let the kernel watch over it."""
-        self._transport = cast("asyncio.Transport", transport)
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (*_KEEPALIVE, (socket.TCP_USER_TIMEOUT, DEAD_PEER_MS), (socket.TCP_NODELAY, 1)):
-            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    def connection_made(self, transport: asyncio.BaseTransport | Wire) -> None:
+        """Take the wire."""
+        self._wire = transport  # type: ignore[assignment] # asyncio gives its base type, and a transport that writes
 
     def data_received(self, data: bytes) -> None:
-        """Cut what came into frames and judge each."""
-        try:
-            frames, self._stream = cut(self._stream + data if self._stream else data)
-        except GarbageError as error:
-            self._counters["garbage_total"] += 1
-            self._lost(str(error))
-            return
-        for frame in frames:
-            self._answer(frame)
+        """Take what came: nearly always one whole good answer."""
+        request = self._request
+        if request is not None and len(data) == request.length and data[:DATA] == self._good and not self._stream:
+            request.store(data[DATA:])
+            self._finish(GOOD)
+        else:
+            self._receive(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits is told."""
-        self._lost(str(exc) if exc else "the connection was closed")
+        self.lost(str(exc) if exc else "the connection was closed")
 
-    # --- one request ----------------------------------------------------------------------------------------------
+    def lost(self, why: str) -> None:
+        """The connection is no more."""
+        if self.closed.done():
+            return
+        self.closed.set_result(why)
+        self._wire.abort()
+        self._waker.off()
+        self._request, self._sent = None, b""
+        jobs, self._jobs = self._jobs, deque()
+        for _, done in jobs:
+            done(None)
 
-    def _next(self) -> None:
-        """Send the next request, after its pause."""
-        free_at = self._quiet_since + self._requests[len(self._outcomes)].delay
-        if free_at > self._loop.time():
-            self._wake_at(free_at)
-        else:
-            self._send()
-
-    def _send(self) -> None:
-        request = self._requests[len(self._outcomes)]
-        self.transaction = (self.transaction + 1) & 0xFFFF
-        # a new object each time: the transport may still hold the former one
-        self._sent = self.transaction.to_bytes(2, "big") + request.tail
-        self._transport.write(self._sent)
-        self._counters["requests_total"] += 1
-        self._wake_at(self._loop.time() + request.timeout)
+    def _receive(self, data: bytes) -> None:
+        self._quiet_since = time.monotonic()
+        stream = self._stream + data
+        if not self._framing.tells and len(stream) > AT_ONCE:
+            self._counters["garbage_total"] += 1
+            stream = stream[-AT_ONCE:]
+        try:
+            frames, self._stream, dropped = self._framing.cut(stream, self._sent)
+        except GarbageError as error:
+            self._counters["garbage_total"] += 1
+            self.lost(str(error))
+            return
+        self._counters["garbage_total"] += dropped > 0
+        for frame in frames:
+            self._answer(frame)
 
     def _answer(self, frame: bytes) -> None:
-        request = self._requests[len(self._outcomes)] if self._sent else None
+        request = self._request
         verdict = judge(frame, self._sent, request.size if request else 0, self._given_up)
-        if request is None or verdict in (Verdict.LATE, Verdict.ALIEN):
-            self._drop(verdict)
+        if request is None or verdict in self._dropped:
+            self._drop(verdict, frame)
         elif verdict is Verdict.GOOD:
-            request.store(frame[DATA:])
+            request.store(frame[request.begins :])
             self._finish(GOOD)
         elif verdict is Verdict.EXCEPTION:
             self._counters["exceptions_total"] += 1
@@ -129,61 +205,94 @@ class Link(asyncio.Protocol):
             self._counters["answers_short_total"] += 1
             self._finish(SHORT)
 
-    def _drop(self, verdict: Verdict) -> None:
-        self._counters["answers_late_total" if verdict is Verdict.LATE else "answers_alien_total"] += 1
+    def _drop(self, verdict: Verdict, frame: bytes) -> None:
+        owed = bool(self._owed) and self._owed.paid(frame)
+        self._counters[COUNTERS[Verdict.LATE if owed else verdict]] += 1
         self._out_of_turn += 1
         if self._out_of_turn > OUT_OF_TURN:
-            self._lost(f"more than {OUT_OF_TURN} answers to nothing that was asked")
+            self.lost(f"more than {OUT_OF_TURN} answers to nothing that was asked")
+        elif owed and self._jobs and not self._sent:
+            self._next()  # it may be what the next request waits for
+
+    # --- one job --------------------------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        self._requests, self._outcomes = self._jobs[0][0], []
+        self._next()
+
+    def _next(self) -> None:
+        """Send the next request, after its pause."""
+        request, manners = self._requests[len(self._outcomes)], self._manners
+        free_at = self._quiet_since + max(request.delay, manners.silence)
+        if self._owed:
+            free_at = max(free_at, self._owed.until(request.tail[4]))
+        if free_at > time.monotonic():
+            self._waker.at(free_at)
+        else:
+            self._send(request)
+
+    def _send(self, request: Request) -> None:
+        if self._owed:
+            probe = self._owed.probe(request)
+            request, self._probing = probe or request, probe is not None
+        if self._framing.tells:
+            self.transaction = (self.transaction + 1) % FULL_TURN
+            self._sent = self.transaction.to_bytes(2, "big") + request.tail
+            self._good = self._sent[:2] + request.head
+        else:
+            self._sent, self._good, self._stream = b"\0\0" + request.tail, b"", b""
+        wired = self._framing.wrap(self._sent)
+        self._request = request
+        self._counters["requests_total"] += 1
+        self._wire.write(wired)
+        transfer = (len(wired) + request.length) * self._manners.byte_time
+        self._waker.at(time.monotonic() + request.timeout + transfer)
 
     def _finish(self, outcome: int) -> None:
-        """The request in flight is over; ask the next one, or wake who waits."""
-        self._sent = b""
-        self._quiet_since = self._loop.time()
+        """The request in flight is over; ask the next one, or tell whoever asked."""
+        sent, self._request, self._sent = self._sent, None, b""
+        self._quiet_since = time.monotonic()
         self._out_of_turn = 0
+        if self._probing:  # it was answered, else it would have been given up
+            self._probing = False
+            self._owed.clear(sent[UNIT])
+            self._next()
+            return
         self._outcomes.append(outcome)
         if outcome not in SILENT and len(self._outcomes) < len(self._requests):
             self._next()
-        elif self._done is not None and not self._done.done():
-            self._done.set_result(None)
+        else:
+            self._over()
+
+    def _over(self) -> None:
+        _, done = self._jobs.popleft()
+        outcomes = self._outcomes
+        self._waker.off()
+        if self._jobs:
+            self._start()
+        done(outcomes)
+
+    def _withdraw(self, job: tuple[Sequence[Request], Done]) -> None:
+        """Nobody waits for `job` any more; the answer to its request in flight may still come."""
+        if job not in self._jobs:
+            return
+        if self._jobs[0] is not job:
+            self._jobs.remove(job)
+            return
+        self._give_up()
+        self._over()
 
     def _give_up(self) -> None:
-        """Nobody waits for the request in flight any more; its answer may still come."""
-        if self._sent:
+        if self._request is not None and self._framing.tells:
             self._given_up.append(self._sent[:2])
-            self._sent = b""
-        self._requests = ()
-
-    # --- the one timer --------------------------------------------------------------------------------------------
-
-    def _wake_at(self, instant: float) -> None:
-        """Have `_woken` called at `instant`. A timer that is due earlier is left alone: it will look again."""
-        self._wake = instant
-        if self._timer is not None and self._timer.when() > instant:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = self._loop.call_at(instant, self._woken)
+        elif self._request is not None:
+            self._owed.note(self._request, time.monotonic() + self._manners.patience * self._request.timeout)
+        self._request, self._sent, self._probing = None, b"", False
 
     def _woken(self) -> None:
-        self._timer = None
-        if not self._requests or self.closed.done():
-            return
-        if self._loop.time() < self._wake:
-            self._wake_at(self._wake)
-        elif self._sent:
+        if self._request is not None:
             self._counters["timeouts_total"] += 1
-            self._given_up.append(self._sent[:2])
+            self._give_up()
             self._finish(TIMEOUT)
-        else:
-            self._send()
-
-    def _lost(self, why: str) -> None:
-        if not self.closed.done():
-            self.closed.set_result(why)
-            self._transport.abort()
-        self._give_up()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._done is not None and not self._done.done():
-            self._done.set_result(None)
+        elif self._jobs:
+            self._next()

@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from gateway_modbus.addresses import DataTable
+from gateway_modbus.addresses import DataTable, Stretch
 
 COILS_PER_REGISTER: Final = 16
 
@@ -49,6 +49,7 @@ class Limits:
     registers: int = 125
     coils: int = 2000
     gap: int = 16
+    holes: tuple[Stretch, ...] = ()  # elements that are never asked for
 
     def of(self, table: DataTable) -> tuple[int, int]:
         """(most elements of a request, widest gap) in elements of `table`."""
@@ -60,15 +61,17 @@ def plan(spans: Iterable[Span], limits: Limits) -> list[Block]:
     ordered = sorted(spans, key=lambda span: (span.table, span.start, span.end))
     blocks: list[Block] = []
     for table, members in groupby(ordered, key=attrgetter("table")):
-        blocks += _gather(members, *limits.of(table))
+        most, gap = limits.of(table)
+        blocks += _gather(members, most, gap, [hole for hole in limits.holes if hole.table is table])
     return blocks
 
 
-def _gather(spans: Iterable[Span], most: int, gap: int) -> Iterable[Block]:
+def _gather(spans: Iterable[Span], most: int, gap: int, holes: Sequence[Stretch]) -> Iterable[Block]:
     held: list[Span] = []
     start = end = 0
     for span in spans:
-        if held and (span.start - end > gap or max(end, span.end) - start > most):
+        too_far = span.start - end > gap or any(hole.meets(span.table, end, span.start) for hole in holes)
+        if held and (too_far or max(end, span.end) - start > most):
             yield Block.over(held)
             held = []
         start, end = (start, max(end, span.end)) if held else (span.start, span.end)

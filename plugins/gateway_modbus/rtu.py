@@ -81,7 +81,8 @@ def _beginnings(stream: bytes, at: int, sent: bytes) -> list[int]:
     if not sent:
         return []
     heads = (sent[UNIT : FUNCTION + 1], bytes((sent[UNIT], sent[FUNCTION] | ERROR)))
-    return [place for place in range(at + 1, len(stream) - 1) if stream[place : place + 2] in heads]
+    last = min(at + LONGEST, len(stream)) - 1
+    return [place for place in range(at + 1, last) if stream[place : place + 2] in heads]
 
 
 def _resume(stream: bytes, at: int, sent: bytes) -> int:
@@ -93,7 +94,7 @@ def _resume(stream: bytes, at: int, sent: bytes) -> int:
         return whole[0]
     if _end(stream, at) is None:
         return at
-    return open_[0] if open_ else len(stream)
+    return open_[0] if open_ else min(at + LONGEST, len(stream))
 
 
 def cut(stream: bytes, sent: bytes) -> tuple[list[bytes], bytes, int]:

@@ -1,5 +1,7 @@
 """One scan group as requests and answers: what to ask now, what an answer means, and the batch that comes of it. Pure.
 
+Devices of one profile share their plan and their decoder, and are decoded together, as rows of one array.
+
 A block that the device refuses is halved until the refused tag stands alone; that tag then rests, and all others flow.
 A block that stays silent while others of its unit answer is treated alike. What rests is tried again every five
 minutes, and when the last tag of a block is back the block is read whole again.
@@ -8,6 +10,7 @@ minutes, and when the last tag of a block is back the block is read whole again.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from typing import Final
 
@@ -21,6 +24,7 @@ from gateway_modbus.faults import GOOD, ILLEGAL, SILENT, status
 from gateway_modbus.frames import Request, read_request
 from gateway_modbus.plan import Block, Limits, Span, plan, split
 
+PROFILES: Final = 256  # layouts of devices whose plan and decoder are kept to be shared
 REST: Final = 300.0  # seconds between two trials of a tag that was refused
 PATIENCE: Final = 3  # silences of a block, its unit answering otherwise, that count as a refusal
 
@@ -45,27 +49,40 @@ class Scan:
         self.group = group
         self.answered = False  # whether the unit gave any answer since `due`
         self.refused: list[Tag] = []  # tags that were sent to rest since `due`, for the log
+        self.received = 0  # when its last answer came, Unix ns
         self._config, self._counters = config, counters
         tags = [_tag(tag) for tag in group.tags]
-        spans = [Span(tag.at.table, tag.at.number, tag.length, index) for index, tag in enumerate(tags)]
-        blocks = plan(spans, Limits(config.max_registers, config.max_coils, config.gap))
-        self._offset = _layout(blocks)
-        self._buffer = np.zeros(sum(_bytes(block) for block in blocks), np.uint8)
-        self._decode = Decoder(self._places(blocks, tags))
-        self._status = np.full(len(group), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
+        spans = tuple(Span(tag.at.table, tag.at.number, tag.length, index) for index, tag in enumerate(tags))
+        blocks, starts, size = _planned(spans, Limits(config.max_registers, config.max_coils, config.gap))
+        self._offset = dict(zip(blocks, starts, strict=True))
+        self.buffer = bytearray(size)
+        self.decoder = _decoder(tuple(self._places(blocks, tags)))
+        self.status = np.full(len(group), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
+        self.clear = False  # whether all tags are good and nothing rests: the case that costs nothing
         self._parts = [self._part(block, block) for block in blocks]
+        self._requests = [part.request for part in self._parts]
 
     def due(self, now: float) -> list[Part]:
         """What is to be asked in the scan that begins now."""
-        self.answered, self.refused = False, []
+        self.answered = False
+        if self.clear:
+            return self._parts
+        self.refused = []
         # what was refused comes last: should it stay silent, it ends a scan that has all else
         return sorted((part for part in self._parts if now >= part.until), key=lambda part: part.rested)
 
+    def requests(self, asked: list[Part]) -> list[Request]:
+        """What is sent for `asked`."""
+        return self._requests if asked is self._parts else [part.request for part in asked]
+
     def settle(self, asked: Sequence[Part], outcomes: Sequence[int], now: float) -> list[Part]:
         """Take the outcomes of what was asked. Returns the halves of refused blocks: they may be asked at once."""
+        if self.clear and not any(outcomes) and len(outcomes) == len(asked):
+            self.answered = True
+            return []
         halves: list[Part] = []
         for part, outcome in zip(asked, outcomes, strict=False):
-            self._status[part.rows] = status(outcome)
+            self.status[part.rows] = status(outcome)
             self.answered = self.answered or outcome not in SILENT
             if outcome == GOOD:
                 self._good(part)
@@ -74,20 +91,16 @@ class Scan:
             elif outcome in SILENT:
                 self._miss(part, now)
         for part in asked[len(outcomes) :]:  # a silence ended the scan
-            self._status[part.rows] = status(outcomes[-1])
+            self.status[part.rows] = status(outcomes[-1])
+        self.clear = not self.status.any()
+        if self.clear:
+            self._requests = [part.request for part in self._parts]
         return halves
 
     def batch(self, received: int) -> Batch:
         """The group as it stands now; what has no good answer is NaN."""
-        values, exact = self._decode(self._buffer[np.newaxis])
-        value, state = values[0], self._status.copy()
-        good = state == quality.GOOD
-        state[good & ~np.isfinite(value)] = quality.BAD_OUT_OF_RANGE
-        value[state != quality.GOOD] = np.nan
-        batch = Batch.of(self.group, value, received, status=state)
-        first = self.group.rows.start
-        batch.other.update({first + tag: number for (_, tag), number in exact.items() if good[tag]})
-        return batch
+        self.received = received
+        return batches([self])[0]
 
     def _good(self, part: Part) -> None:
         part.misses, part.until = 0, 0.0
@@ -124,7 +137,7 @@ class Scan:
     def _part(self, block: Block, origin: Block) -> Part:
         unit, size = self._config.endpoint.unit, _bytes(block)
         start = self._offset[origin] + (block.start - origin.start) * (1 if block.table.bits else 2)
-        slot = self._buffer[start : start + size]
+        slot = memoryview(self.buffer)[start : start + size]
         request = Request(
             tail=read_request(unit, block.table.function, block.start, block.count),
             size=-(-block.count // 8) if block.table.bits else size,
@@ -149,10 +162,49 @@ def _bytes(block: Block) -> int:
     return block.count if block.table.bits else 2 * block.count
 
 
-def _layout(blocks: Sequence[Block]) -> dict[Block, int]:
-    """Where each block begins in the buffer."""
-    ends = accumulate((_bytes(block) for block in blocks), initial=0)
-    return dict(zip(blocks, ends, strict=False))
+@lru_cache(PROFILES)
+def _planned(spans: tuple[Span, ...], limits: Limits) -> tuple[list[Block], list[int], int]:
+    """Blocks, where each begins in the buffer, and the size of the buffer."""
+    blocks = plan(spans, limits)
+    *starts, size = accumulate((_bytes(block) for block in blocks), initial=0)
+    return blocks, starts, size
+
+
+@lru_cache(PROFILES)
+def _decoder(places: tuple[Place, ...]) -> Decoder:
+    return Decoder(places)
+
+
+def batches(scans: Sequence[Scan]) -> list[Batch]:
+    """The groups of `scans`, all with one decoder, as they stand now; what has no good answer is NaN."""
+    n, width = len(scans), len(scans[0].group)
+    raw = np.frombuffer(b"".join([scan.buffer for scan in scans]), np.uint8).reshape(n, -1)
+    value, exact = scans[0].decoder(raw)
+    status = np.zeros((n, width), np.uint32)
+    for row, scan in enumerate(scans):
+        if not scan.clear:
+            status[row] = scan.status
+    state = _judged(value, status)
+    time = np.empty((n, width), np.int64)
+    time[:] = np.array([scan.received for scan in scans], np.int64)[:, np.newaxis]
+    made = [
+        Batch(scan.group.device, scan.group.id, scan.group.rows, value[row], time[row], state[row], scan.received)
+        for row, scan in enumerate(scans)
+    ]
+    for (row, tag), number in exact.items():
+        if state[row, tag] == quality.GOOD:
+            made[row].other[scans[row].group.rows.start + tag] = number
+    return made
+
+
+def _judged(value: NDArray[np.float64], status: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Numbers only where all is good: infinities and NaN of the device become bad, and bad values NaN."""
+    odd = ~np.isfinite(value)
+    if odd.any():
+        status[odd & (status == quality.GOOD)] = quality.BAD_OUT_OF_RANGE
+    if status.any():
+        value[status != quality.GOOD] = np.nan
+    return status
 
 
 def _tag(tag: Tag) -> ModbusTag:
@@ -161,18 +213,16 @@ def _tag(tag: Tag) -> ModbusTag:
     return tag.config
 
 
-def _registers_into(slot: NDArray[np.uint8]) -> Callable[[bytes], None]:
-    view = slot.data
-
+def _registers_into(slot: memoryview) -> Callable[[bytes], None]:
     def store(payload: bytes) -> None:
-        view[:] = payload
+        slot[:] = payload
 
     return store
 
 
-def _bits_into(slot: NDArray[np.uint8]) -> Callable[[bytes], None]:
+def _bits_into(slot: memoryview) -> Callable[[bytes], None]:
     def store(payload: bytes) -> None:
         # the first coil is the least significant bit of the first byte (MODBUS Application Protocol V1.1b3 §6.1)
-        slot[:] = np.unpackbits(np.frombuffer(payload, np.uint8), count=len(slot), bitorder="little")
+        slot[:] = np.unpackbits(np.frombuffer(payload, np.uint8), count=len(slot), bitorder="little").data
 
     return store

@@ -74,6 +74,7 @@ def test_the_accounts_balance_through_faults_an_outage_that_costs_readings_and_a
             assert full["outbox"]["disk_bytes"] <= 2**20
             assert site.stop() == 0
             site.start()
+            until(lambda: site.reads("farm-9"), "it reads again")
             found = balanced(site)
         finally:
             post.start()

@@ -1,6 +1,7 @@
 """Batches that come together are worked on together; what waits is bounded; a turn that fails ends nothing."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 
 from gateway.ingest.gate import Gate
@@ -17,12 +18,13 @@ def batch() -> Batch:
 class Work:
     """Keeps the turns it was given; fails on the turns it is told to."""
 
-    def __init__(self, fail: bool = False) -> None:
+    def __init__(self, *, fail: bool = False, takes: float = 0.0) -> None:
         self.turns: list[int] = []
-        self.fail = fail
+        self.fail, self.takes = fail, takes
 
     def __call__(self, batches: Sequence[Batch], _now: int) -> None:
         self.turns.append(len(batches))
+        time.sleep(self.takes)
         if self.fail:
             raise ZeroDivisionError
 
@@ -35,16 +37,28 @@ async def test_a_batch_after_a_pause_is_worked_on_at_once():
     assert work.turns == [1]
 
 
-async def test_batches_within_a_tick_share_a_turn():
-    work = Work()
+async def test_after_a_long_turn_what_comes_within_a_tick_shares_the_next():
+    work = Work(takes=0.05)
     gate = Gate(work, LoopClock(), SilentLog(), tick=0.2, limit=10**6)
     gate(batch())
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
     for _ in range(5):
         gate(batch())
+        await asyncio.sleep(0)
+    assert work.turns == [1]
     await asyncio.sleep(0.4)
     assert work.turns == [1, 5]
     assert gate.turns == 2
+
+
+async def test_after_a_short_turn_the_next_does_not_wait_for_the_tick():
+    work = Work()
+    gate = Gate(work, LoopClock(), SilentLog(), tick=60.0, limit=10**6)
+    gate(batch())
+    await asyncio.sleep(0.2)
+    gate(batch())
+    await asyncio.sleep(0.1)
+    assert work.turns == [1, 1]
 
 
 async def test_beyond_the_limit_the_oldest_goes_and_is_counted():

@@ -61,9 +61,10 @@ async def playing(tmp_path: Path, *steps: str) -> AsyncIterator[tuple[Runner, Co
     around = Surroundings(FakeClock(), log, health, asyncio.Semaphore(1), lambda: 0.0, Retry(first=0.001))
     runner = Runner(adapter, sink, around)
     task = asyncio.create_task(runner.run())
-    async with asyncio.timeout(5.0):
-        while adapter.steps:
-            await asyncio.sleep(0.01)
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if not adapter.steps:
+            break
     await asyncio.sleep(0.02)
     yield runner, sink, log, health
     task.cancel()

@@ -7,7 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 import gateway_modbus
-from gateway_modbus.config import Endpoint, ModbusDevice, ModbusTag
+from gateway_modbus.config import Endpoint, ModbusDevice
+from gateway_modbus.tag import ModbusTag
 
 SAMPLE = Path(gateway_modbus.__file__).parent / "sample.yaml"
 BASE: dict[str, Any] = {"device": "pump-7", "adapter": "modbus", "connect": "tcp://10.0.4.21"}
@@ -60,6 +61,24 @@ def test_a_wrong_connect_is_refused_with_its_remedy(text: str, remedy: str) -> N
         ({"at": "holding:5", "type": "float"}, "float32"),
         ({"at": "holding:5", "order": "ABDC"}, "ABCD"),
         ({"at": 40000}, "40001 is the first"),
+        ({"at": "holding:5", "type": "int32", "order": "AB"}, "order AB is of 16 bits, the value has 32"),
+        ({"at": "holding:5", "type": "float32", "order": "EFGHABCD"}, "is of 64 bits, the value has 32"),
+        ({"at": "holding:5", "bit": 16}, "beyond the bits of uint16"),
+        ({"at": "holding:5", "bit": 3, "mask": 15}, "one of them"),
+        ({"at": "holding:5", "bit": 3, "type": "float32"}, "of uint16, uint32, uint64, not of float32"),
+        ({"at": "holding:5", "mask": 0x1FFFF}, "beyond the bits"),
+        ({"at": "coil:5", "bit": 3}, "has no parts"),
+        ({"at": "holding:5", "byte": "high"}, "of uint8 and int8, not of uint16"),
+        ({"at": "holding:5", "type": "string"}, "needs its length"),
+        ({"at": "holding:5", "type": "string", "length": 4, "scale": 2.0}, "a string is no number"),
+        ({"at": "holding:5", "length": 4}, "length: is of a string"),
+        ({"at": "holding:65530", "type": "string", "length": 8}, "runs beyond 65535"),
+        ({"at": "holding:5", "type": "float32", "enum": {"0": "off"}}, "enum: is of whole numbers"),
+        ({"at": "holding:5", "enum": {"x": "off"}}, "'x' is no whole number"),
+        ({"at": "input:5", "writable": True}, "only ever read"),
+        ({"at": "holding:5", "write_function": 16}, "without `writable: true`"),
+        ({"at": "holding:5", "writable": True, "write_function": 22}, "is written by 6, 16, 23"),
+        ({"at": "coil:5", "writable": True, "write_function": 16}, "is written by 5, 15"),
     ],
 )
 def test_a_tag_that_cannot_be_is_refused(tag: dict[str, Any], remedy: str) -> None:
@@ -75,6 +94,32 @@ def test_a_tag_longer_than_a_request_may_be_is_refused() -> None:
 def test_types_follow_from_the_table_unless_set() -> None:
     kinds = [ModbusTag(at=at).kind for at in ("coil:0", "discrete:0", "input:0", "holding:0")]  # type: ignore[arg-type]
     assert kinds == ["bool", "bool", "uint16", "uint16"]
+
+
+def test_a_bool_in_a_register_is_one_of_its_bits() -> None:
+    tag = ModbusTag.model_validate({"at": "holding:5", "type": "bool", "bit": 3})
+    assert tag.coding("CDAB").mask == 8
+    assert tag.kind == "uint16"
+
+
+def test_holes_are_read_as_addresses_are_written() -> None:
+    device = _device(holes=["holding:120-129", 40151, "input:7"])
+    assert [str(hole) for hole in device.holes] == ["holding:120-129", "holding:150", "input:7"]
+    assert device.model_dump(mode="json")["holes"] == ["holding:120-129", "holding:150", "input:7"]
+
+
+@pytest.mark.parametrize(
+    ("hole", "remedy"),
+    [
+        ("holding:99-101", "takes flow at holding:100 away"),
+        ("holding:129-120", "from a lower to a higher"),
+        ("holding:1-x", "no Modbus address"),
+        ("120-129", "no Modbus address"),
+    ],
+)
+def test_a_hole_that_cannot_be_is_refused(hole: str, remedy: str) -> None:
+    with pytest.raises(ValidationError, match=re.escape(remedy)):
+        _device(holes=[hole])
 
 
 def test_units_of_one_host_and_port_share_a_connection() -> None:
@@ -96,7 +141,9 @@ def test_what_is_dumped_loads_again() -> None:
 def test_the_sample_loads() -> None:
     device = ModbusDevice.model_validate(yaml.safe_load(SAMPLE.read_text()))
     assert device.order == "CDAB"
-    assert {tag.kind for tag in device.tags.values()} == {"float32", "uint16", "uint64", "int16", "bool"}
+    assert {tag.kind for tag in device.tags.values()} == {
+        "float32", "uint16", "uint64", "int16", "bool", "bcd16", "uint8", "string",
+    }  # fmt: skip
 
 
 def test_commented_lines_of_the_sample_show_the_defaults_and_no_option_is_missing() -> None:

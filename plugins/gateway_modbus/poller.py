@@ -1,0 +1,178 @@
+"""Polls the scan groups of one connection, each at its period, one after the other: callbacks from due to batch.
+
+No task and no future per poll. A unit that stays silent is set aside and the others keep their rate; when every unit on
+the connection stays silent, the connection is taken for lost.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final, cast
+
+from gateway.sdk import Batch, Connection, Device, DisconnectedError, Host, Schedule, Sink
+from gateway_modbus.alarm import Alarm
+from gateway_modbus.config import ModbusDevice, ModbusTag
+from gateway_modbus.faults import TIMEOUT, status
+from gateway_modbus.link import Link
+from gateway_modbus.outlet import Forward, Outlet, Receiver
+from gateway_modbus.scan import Part, Scan
+from gateway_modbus.standing import Standing
+
+EXTRA: Final = 16  # requests that one scan may add to find a refused tag: enough for any single one of 125
+PHASES: Final = 20  # of a period: connections of one phase are asked, and decoded, together
+
+
+@dataclass(slots=True)
+class Unit:
+    """One unit of the connection, and how it stands."""
+
+    device: Device
+    config: ModbusDevice
+    standing: Standing
+
+
+def _units(connection: Connection) -> dict[int, Unit]:
+    configs = {device.id: cast("ModbusDevice", device.config) for device in connection.devices}
+    return {
+        device.id: Unit(device, configs[device.id], Standing(configs[device.id].timeout))
+        for device in connection.devices
+    }
+
+
+class Poller(Receiver):
+    """One life of a connection. What it learns of units and blocks dies with it: the device may have been changed."""
+
+    __slots__ = (
+        "_asked", "_clock", "_counters", "_due", "_extra", "_forward", "_group", "_host", "_link", "_name", "_outlet",
+        "_over", "_overdue", "_scan", "_scans", "_schedule", "_sink", "_units", "_waker",
+    )  # fmt: skip
+
+    def __init__(self, connection: Connection, host: Host, counters: Counter[str], sink: Sink) -> None:
+        self._host, self._clock, self._counters, self._sink = host, host.clock, counters, sink
+        self._name = connection.name
+        self._units = _units(connection)
+        self._scans = {
+            group.id: Scan(group, self._units[group.device].config, counters) for group in connection.groups
+        }
+        phase = int(connection.phase * PHASES) / PHASES
+        self._schedule = Schedule(connection.groups, phase, self._clock.monotonic())
+        self._overdue = counters["polls_overdue_total"]
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._forward = Forward(self.fail)
+        self._outlet = Outlet.of_loop()
+        self._waker = Alarm.of_loop().waker(self._woken)
+        self._link: Link
+        self._due, self._group = self._schedule.pop()  # the one that is served next, or now
+        self._scan: Scan
+        self._asked: list[Part] = []
+        self._extra = 0
+
+    async def run(self, link: Link) -> None:
+        """Poll over `link` until it is lost, or no unit on it answers. Raises DisconnectedError."""
+        self._link = link
+        link.closed.add_done_callback(self._lost)
+        try:
+            self._woken()
+            await self._over
+        finally:
+            link.closed.remove_done_callback(self._lost)
+            self._waker.off()
+            self._over.cancel()
+
+    def deliver(self, batch: Batch) -> None:
+        """Pass on a batch, unless the run is over."""
+        if not self._over.done():
+            self._sink(batch)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run with `error`."""
+        self._waker.off()
+        if not self._over.done():
+            self._over.set_exception(error)
+
+    def _lost(self, closed: "asyncio.Future[str]") -> None:
+        self.fail(DisconnectedError(closed.result()))
+
+    # --- from due to batch ----------------------------------------------------------------------------------------
+
+    def _woken(self) -> None:
+        with self._forward:
+            self._serve()
+
+    def _serve(self) -> None:
+        """Serve what is due, until something is on the line."""
+        while not self._over.done():
+            now = self._clock.monotonic()
+            if self._due > now:
+                self._waker.at(self._due)
+                return
+            if self._begin(now):
+                return
+            self._next(now)
+
+    def _begin(self, now: float) -> bool:
+        """Ask for the group that is due. False where the line is not needed for that."""
+        group, standing = self._group, self._units[self._group.device].standing
+        if standing.misses and standing.rests(now):
+            self.deliver(Batch.failed(group, status(standing.outcome), self._clock.wall_ns()))
+            return False
+        scan = self._scan = self._scans[group.id]
+        self._extra = EXTRA
+        return self._ask(scan.due(now))
+
+    def _ask(self, asked: list[Part]) -> bool:
+        if not asked:
+            self._hand_over()
+            return False
+        self._asked = asked
+        self._link.begin(self._scan.requests(asked), self._answered)
+        return True
+
+    def _answered(self, outcomes: list[int] | None) -> None:
+        if outcomes is None or self._over.done():
+            return
+        with self._forward:
+            self._settle(outcomes)
+
+    def _settle(self, outcomes: list[int]) -> None:
+        now, scan = self._clock.monotonic(), self._scan
+        halves = scan.settle(self._asked, outcomes, now)[: self._extra]
+        self._extra -= len(halves)
+        if halves:
+            self._ask(halves)
+            return
+        unit = self._units[self._group.device]
+        if not scan.answered:
+            self._missed(unit, outcomes[-1], now)
+        elif unit.standing.misses or scan.refused:
+            self._heard(unit, scan)
+        self._hand_over()
+        self._next(now)
+        self._serve()
+
+    def _hand_over(self) -> None:
+        self._scan.received = self._clock.wall_ns()
+        self._outlet.add(self._scan, self)
+
+    def _next(self, now: float) -> None:
+        self._schedule.push(self._group, self._due, now)
+        self._counters["polls_overdue_total"] = self._overdue + self._schedule.overdue
+        self._due, self._group = self._schedule.pop()
+
+    # --- what is learnt of a unit ---------------------------------------------------------------------------------
+
+    def _heard(self, unit: Unit, scan: Scan) -> None:
+        if unit.standing.answered():
+            self._host.log.info("unit answers again", device=unit.device.name, unit=unit.config.endpoint.unit)
+        for tag in scan.refused:
+            wire = cast("ModbusTag", tag.config).at.wire
+            self._host.log.warning("device refuses an address", device=unit.device.name, tag=tag.name, address=wire)
+
+    def _missed(self, unit: Unit, outcome: int, now: float) -> None:
+        if unit.standing.missed(now, outcome):
+            self._counters["units_set_aside_total"] += 1
+            self._host.log.warning("unit is silent", device=unit.device.name, unit=unit.config.endpoint.unit)
+        standings = [other.standing for other in self._units.values()]
+        if all(standing.aside and standing.outcome == TIMEOUT for standing in standings):
+            raise DisconnectedError(f"no unit at {self._name} answers")
+
