@@ -32,7 +32,7 @@ from gateway.cli.status import fetch
 
 FARM, REGISTERS, PERIOD = 20, 60, "100ms"
 ASSETS = 4  # each with a signal that swings far beyond all that it has learnt
-MEAN, SWING = 60.0, 20.0
+CALM, WILD, SWING = 60.0, 100.0, "400ms"  # the signal that they learn, what it swings to afterwards, and how fast
 STARTED_WITHIN, DRAINED_WITHIN = 30.0, 60.0
 ALARM_STATES = {"normal", "active-unacknowledged", "returned-unacknowledged"}  # nobody acknowledges here
 _ID = re.compile(r"bench/([0-9a-f]+)/(alarm|event|telemetry)/([1-9]\d*)")
@@ -193,17 +193,18 @@ class Scene:
         )
         self.ear = Ear(one.port, "fieldgate/bench/#")
         self.told, self.lives = Told(), 0
-        self.load = self._configured("load", f"{MEAN:g}", "square")
+        self.load = self._configured("load", swing=True)
 
-    def _configured(self, name: str, mean: str, wave: str, *, farm: bool = True, telemetry: str = "all") -> Path:
+    def _configured(self, name: str, *, swing: bool = False, farm: bool = True) -> Path:
         """The configuration of one act: the farm, and the devices with the signal that the assets judge."""
         folder = self.folder / name
         ready = self._ready if farm else {**self._ready, "ports": []}
-        path = farm_config(folder_made(folder), ready, self.broker.port, telemetry)
-        root = json.loads(path.read_text())
-        signal_ = {"wave": wave, "mean": float(mean), "amplitude": SWING, "period": "1200ms", "noise": 0.2}
+        folder.mkdir()
+        root = json.loads(farm_config(folder, ready, self.broker.port, "all" if farm else "off").read_text())
+        half = (WILD - CALM) / 2 if swing else 0.0
+        level = {"wave": "square", "mean": CALM + half, "amplitude": half, "period": SWING, "noise": 0.2}
         devices = [
-            {"device": f"swing-{i}", "adapter": "sim", "every": PERIOD, "seed": i, "tags": {"level": signal_}}
+            {"device": f"swing-{i}", "adapter": "sim", "every": PERIOD, "seed": i, "tags": {"level": level}}
             for i in range(ASSETS)
         ]
         alarm = {"on_delay": "0s", "off_delay": "0s"}
@@ -220,38 +221,33 @@ class Scene:
 
     def learn(self) -> None:
         """Let the assets learn a steady signal."""
-        gateway, log = self.start(self._configured("learn", f"{MEAN:g}", "constant"))
+        gateway, log = self.start(self._configured("learn"))
         address = listening(gateway, self.state)
         wait(lambda: all(a["phase"] == "scoring" for a in fetch(address)["assets"]), "the assets learn", gateway)
         gateway.stop()
         self.told.hear(log)
 
     def live(self, rng: random.Random) -> None:
-        """One life under load, ended at a random instant: while it starts, or a while after its first commit."""
+        """One life under load, ended at a random instant: while it starts, soon after its first commit, or later."""
         began = time.monotonic()
         gateway, log = self.start(self.load)
         if rng.random() < 0.3:
             time.sleep(rng.uniform(0.0, 1.0))
         else:
             wait(lambda: b'"accepted"' in log.read_bytes(), "the first commit", gateway)
-            time.sleep(rng.uniform(0.0, 0.7))
+            time.sleep(rng.uniform(0.0, 0.4) if rng.random() < 0.8 else rng.uniform(1.0, 1.5))
         gateway.kill()
         assert time.monotonic() - began < STARTED_WITHIN
         self.told.hear(log)
 
     def drain(self) -> None:
         """A last life with nothing new to tell brings everything out."""
-        gateway, log = self.start(self._configured("drain", f"{MEAN:g}", "constant", farm=False, telemetry="off"))
+        gateway, log = self.start(self._configured("drain", farm=False))
         address = listening(gateway, self.state)
         wait(lambda: not queued(fetch(address)), "the outbox is empty", gateway, DRAINED_WITHIN)
         self.ear.quiet(1.0, 10.0)
         gateway.stop()
         self.told.hear(log)
-
-
-def folder_made(folder: Path) -> Path:
-    folder.mkdir(exist_ok=True)
-    return folder
 
 
 def queued(status: dict[str, Any]) -> int:
@@ -369,7 +365,7 @@ def _farm(message: dict[str, Any], answered: dict[tuple[int, int], int]) -> str:
 
 def _swing(message: dict[str, Any]) -> str:
     [value] = message["values"]
-    return "" if abs(value - MEAN) < SWING + 3 else "not the signal's value"
+    return "" if CALM - 3 < value < WILD + 3 else "not the signal's value"
 
 
 def main() -> int:

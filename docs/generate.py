@@ -35,27 +35,12 @@ _TYPES: Final = {
 }  # fmt: skip
 
 # What the metrics carry beside gateway.ops.metrics.HELP: names that are put together when something is counted.
-FURTHER: Final = {
-    "readings_failed_total": "Readings in turns of the pipeline that ended by a fault.",
-    "rows_abstained_calibrating_total": "Rows that an asset's detector learnt from instead of scoring them.",
-    "rows_abstained_fitting_total": "Rows that came while a calibration was being computed.",
-    "rows_abstained_too_few_good_total": "Rows without a score because too few tags were good.",
-    "rows_abstained_model_failed_total": "Rows for which the model gave no answer.",
-    "alarms_raise_total": "Alarms that went active.",
-    "alarms_return_total": "Alarms that returned.",
-    "mqtt_attempts_total": "Attempts to connect to the broker.",
-    "mqtt_connects_total": "Connections to the broker that were opened.",
-    "mqtt_failures_total": "Attempts to connect to the broker that failed.",
-    "mqtt_losses_total": "Connections to the broker that were lost.",
-    "mqtt_published_total": "Messages that were sent to the broker, repeats included.",
-    "mqtt_acked_total": "Messages that the broker acknowledged.",
-    "mqtt_refused_total": "Messages that the broker answered with a failure; each is tried again.",
-    "mqtt_dropped_total": "Messages that were given up because the broker will not have them.",
-}
 LABELS: Final = {
     "info": "version, gateway",
     "device_up": "device",
     "part_restarts_total": "part",
+    "calibrations_total": "width",
+    "fits_failed_total": "width",
     "outbox_dropped_readings_total": "class, reason",
     **dict.fromkeys(
         ("outbox_queued_records", "outbox_queued_readings", "outbox_accepted_total", "outbox_acked_readings_total"),
@@ -103,9 +88,7 @@ def configuration() -> str:
 
 def metrics() -> str:
     """The table of all metrics."""
-    rows: list[Row] = [
-        (f"`{PREFIX}{name}`", LABELS.get(name, ""), text) for name, text in sorted({**HELP, **FURTHER}.items())
-    ]
+    rows: list[Row] = [(f"`{PREFIX}{name}`", LABELS.get(name, ""), text) for name, text in sorted(HELP.items())]
     for adapter in ADAPTERS:
         for name, text in readme_counters(adapter).items():
             rows.append((f"`{PREFIX}{name}`", "connection", f"{adapter}: {text}"))

@@ -230,13 +230,16 @@ class Gateway:
     def _learnt(self, asset: str, rows: int) -> None:
         self._announce(asset, "calibrated", f"{asset} has learnt from {rows} rows and judges from now on")
 
+    def _tell(self, kind: str, device: str, text: str) -> None:
+        self._announce(device, kind, text)
+
     def _announce(self, name: str, kind: str, text: str) -> None:
         self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text))
 
     # -- wiring ------------------------------------------------------------------------------------------------------
 
     def _around(self) -> Surroundings:
-        return Surroundings(self.clock, self.log, self.health, self._budget)
+        return Surroundings(self.clock, self.log, self.health, self._budget, self._tell)
 
     def _runners(self, adapter_of: AdapterOf) -> list[Runner]:
         self._budget = asyncio.Semaphore(CONNECTS_AT_ONCE)

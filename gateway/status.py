@@ -157,6 +157,8 @@ class Status:
         if parts.publisher:
             yield Sample("mqtt_connected", float(parts.publisher.connected))
             yield from _plain({f"mqtt_{name}_total": count for name, count in parts.publisher.counters.items()})
+        for detector in parts.judged.detectors:
+            yield from _plain(detector.counters, {"width": str(detector.width)})
         yield from self._outbox()
 
     def _outbox(self) -> Iterable[Sample]:

@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("no reload", remedy="restart the gateway"))
         with _web(gateway, args.listen or root.metrics.listen):
             try:
                 await gateway.run(stop)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.sdk.batch import Rows
 from gateway.sdk.quality import BAD_WAITING_FOR_INITIAL_DATA, GOOD, UNCERTAIN_LAST_USABLE_VALUE
@@ -36,13 +37,16 @@ class Image:
         self.reported_status = np.full(n, _NEVER, np.uint32)
         self.other: dict[int, Any] = {}
 
-    def update(self, new: Readings, usable: Any, now: int) -> None:
+    def update(self, new: Readings, usable: NDArray[np.bool_], now: int) -> None:
         """Take conditioned readings. `usable` (mask, n) are those whose source time counts; `now` is monotonic ns."""
         rows = new.rows
         self.value[rows] = new.value
         self.status[rows] = new.status
-        self.time[rows[usable]] = new.time[usable]
         self.heard[rows] = now
+        if usable.all():
+            self.time[rows] = new.time
+        else:
+            self.time[rows[usable]] = new.time[usable]
 
     def confirm(self, rows: Rows, now: int) -> None:
         """The source says that `rows` still hold: those that had gone stale are good again."""
@@ -51,11 +55,13 @@ class Image:
         held[held == UNCERTAIN_LAST_USABLE_VALUE] = GOOD
         self.status[rows] = held
 
-    def report(self, new: Readings, mask: Any) -> None:
+    def report(self, new: Readings, mask: NDArray[np.bool_]) -> None:
         """Remember what is reported."""
-        rows = new.rows[mask]
-        self.reported[rows] = new.value[mask]
-        self.reported_status[rows] = new.status[mask]
+        rows, value, status = new.rows, new.value, new.status
+        if not mask.all():
+            rows, value, status = rows[mask], value[mask], status[mask]
+        self.reported[rows] = value
+        self.reported_status[rows] = status
 
     def sweep(self, now: int) -> Readings:
         """Mark what has gone stale by `now` (monotonic ns); gives those rows, with their last value and source time."""

@@ -14,6 +14,9 @@ from gateway.sdk.clock import Clock
 from gateway.sdk.errors import FieldgateError
 
 
+_SETTLED = 10.0  # s of running after which a part that failed counts as well again
+
+
 class GivenUpError(FieldgateError):
     """A part of the gateway failed too often to go on."""
 
@@ -55,6 +58,7 @@ class Supervisor:
     async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         faults: deque[float] = deque(maxlen=self._most)
         while True:
+            well = asyncio.get_running_loop().call_later(_SETTLED, self._well, name) if faults else None
             try:
                 await part()
             except Exception as error:  # third of the three named doors: a fault in one part never ends the others
@@ -68,3 +72,10 @@ class Supervisor:
                 await asyncio.sleep(min(1.0, 0.1 * len(faults)))
             else:
                 return
+            finally:
+                if well is not None:
+                    well.cancel()
+
+    def _well(self, name: str) -> None:
+        """A part that was started again has run for a while."""
+        self._health.report(name, State.OK)

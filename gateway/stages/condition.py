@@ -63,21 +63,29 @@ class Conditioner:
             last_time: i8[n], source time of the last usable reading of the same rows.
             exempt: mask of the readings that are no numbers (text, arrays): they are not judged as such.
         """
-        rows, value, status = raw.rows, raw.value, raw.status.copy()
+        value = raw.value
         if self._scaled:
-            value = value * self._scale[rows] + self._offset[rows]
+            value = value * self._scale[raw.rows] + self._offset[raw.rows]
+        sound = np.isfinite(value) & (raw.time >= last_time)
+        if not self._ranged and sound.all() and not raw.status.any():  # almost always: nothing to mark, nothing to copy
+            return Readings(raw.rows, value, raw.time, raw.status)
+        return self._marked(Readings(raw.rows, value, raw.time, raw.status.copy()), last_time, exempt)
+
+    def _marked(self, new: Readings, last_time: NDArray[np.int64], exempt: NDArray[np.bool_] | None) -> Readings:
+        """Mark in `new` (its own copy) what is no number, steps back in time or lies beyond its range."""
+        value, status = new.value, new.status
         usable = status < BAD
         broken = usable & ~np.isfinite(value)
         if exempt is not None:
             broken &= ~exempt
         status[broken] = BAD_OUT_OF_RANGE
-        status[usable & (raw.time < last_time)] = BAD_INVALID_TIMESTAMP
+        status[usable & (new.time < last_time)] = BAD_INVALID_TIMESTAMP
         if self._ranged:
-            value = self._clamp(rows, value, status)
+            value = self._clamp(new.rows, value, status)
         bad = status >= BAD
         if bad.any():
             value = np.where(bad, np.nan, value)
-        return Readings(rows, value, raw.time, status)
+        return Readings(new.rows, value, new.time, status)
 
     def _clamp(
         self, rows: NDArray[np.uint32], value: NDArray[np.float64], status: NDArray[np.uint32]

@@ -39,7 +39,7 @@ def cut(stream: bytes, _sent: bytes = b"") -> tuple[list[bytes], bytes, int]:
             frames.append(unnumbered(body))
         dropped += max(start, 0) if body else len(line) + 2
     start = rest.rfind(b":")
-    kept = rest[start:] if 0 <= start and len(rest) - start < LONGEST else b""
+    kept = rest[start:] if start >= 0 and len(rest) - start < LONGEST else b""
     return frames, kept, dropped + len(rest) - len(kept)
 
 

@@ -102,3 +102,24 @@ def byte_places(coding: Coding) -> list[int]:
     word = spelt(coding.order, coding.registers)
     places = [word.index(letter) for letter in sorted(word, reverse=True)]
     return [places[coding.high]] if coding.type in BYTES else places
+
+
+def placed(coding: Coding, least_first: bytes) -> bytes:
+    """The registers of a value, as they stand on the wire; what is not its own is 0."""
+    wire = bytearray(max(1, 2 * coding.registers))
+    for place, byte in zip(byte_places(coding), least_first, strict=True):
+        wire[place] = byte
+    return bytes(wire)
+
+
+def part_mask(coding: Coding) -> bytes:
+    """The bits of its registers that a value takes, as they stand on the wire."""
+    if coding.mask:
+        return placed(coding, coding.mask.to_bytes(2 * coding.registers, "little"))
+    return placed(coding, b"\xff" * len(byte_places(coding)))
+
+
+def touched(coding: Coding) -> list[int]:
+    """Which of its registers hold bits of a value, from 0."""
+    mask = part_mask(coding)
+    return [register for register in range(coding.registers) if any(mask[2 * register : 2 * register + 2])]

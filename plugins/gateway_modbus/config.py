@@ -1,61 +1,35 @@
 """What a person may write for a Modbus device and its tags."""
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Final, Self
-from urllib.parse import parse_qsl
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from gateway.sdk import Delay, DeviceConfig, Duration, Name
-from gateway_modbus.addresses import LAST, Stretch
+from gateway_modbus.addresses import Stretch
 from gateway_modbus.coding import Order
+from gateway_modbus.endpoint import Endpoint
 from gateway_modbus.tag import ModbusTag
 
-PORT: Final = 502
-LAST_UNIT: Final = 255  # one byte on the wire
 Hole = Annotated[
     Stretch,
     BeforeValidator(Stretch.parse),
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["holding:120-129", "input:7"]}),
 ]
-_CONNECT: Final = re.compile(r"tcp://(?P<host>\[[^\]\s]+\]|[^/:@?#\[\]\s]+)(:(?P<port>\d{1,9}))?/?(\?(?P<query>.*))?")
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a device answers: host, port, and the unit behind them."""
-
-    host: str
-    port: int
-    unit: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `tcp://host[:port][?unit=N]`. Raises ValueError with the remedy."""
-        match = _CONNECT.fullmatch(text)
-        if match is None:
-            raise ValueError(f"{text!r}: write tcp://host, tcp://host:502 or tcp://host:502?unit=1")
-        query = dict(parse_qsl(match["query"] or "", keep_blank_values=True))
-        unit, port = query.pop("unit", "1"), int(match["port"] or PORT)
-        if query:
-            raise ValueError(
-                f"{text!r}: {', '.join(query)} is not known here; only unit=N may follow the question mark"
-            )
-        if not unit.isdecimal() or int(unit) > LAST_UNIT:
-            raise ValueError(f"{text!r}: the unit is a number from 0 to {LAST_UNIT}")
-        if not 1 <= port <= LAST:
-            raise ValueError(f"{text!r}: the port is a number from 1 to {LAST}")
-        return cls(match["host"].strip("[]"), port, int(unit))
 
 
 class ModbusDevice(DeviceConfig):
     """A Modbus device: one unit, alone or behind a gateway that it shares with others."""
 
     connect: str
-    """Where it answers: tcp://host:port?unit=N; port 502 and unit 1 unless given."""
+    """Where it answers: tcp://host:port?unit=N, or tls, udp, rtu+tcp, ascii+tcp, rtu, ascii, listen; see the README."""
+    backup: str | None = None
+    """Where it answers as well, tried when `connect` does not answer; its unit is that of `connect`."""
+    connect_each: bool = False
+    """Open the connection for each poll and close it behind: for devices that have only one, and others need it too."""
+    connect_delay: Delay = 0.0
+    """Pause between the opening of the connection and the first request."""
     order: Order = "ABCD"
     """Order of the bytes of values on the wire, A the most significant: ABCD, CDAB, BADC or DCBA."""
     timeout: Duration = 1.0
@@ -79,6 +53,13 @@ class ModbusDevice(DeviceConfig):
         Endpoint.parse(value)
         return value
 
+    @field_validator("backup")
+    @classmethod
+    def _reserve(cls, value: str | None) -> str | None:
+        if value is not None and Endpoint.parse(value).scheme == "listen":
+            raise ValueError(f"{value!r}: a backup is somewhere to connect to, it cannot listen")
+        return value
+
     @model_validator(mode="after")
     def _outside_holes(self) -> Self:
         for name, tag in self.tags.items():
@@ -100,8 +81,8 @@ class ModbusDevice(DeviceConfig):
         return Endpoint.parse(self.connect)
 
     def connection(self) -> str:
-        """Units on one host and port share one connection: `host:port`."""
-        return f"{self.endpoint.host}:{self.endpoint.port}"
+        """Units on one host and port, or on one serial line, share one connection."""
+        return self.endpoint.line
 
     def wire_addresses(self) -> dict[str, str]:
         """What `check` shows of each tag: its address on the wire, by name."""

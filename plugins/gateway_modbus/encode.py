@@ -8,7 +8,7 @@ import struct
 from typing import Final
 
 from gateway.sdk import Value, WriteRefusedError
-from gateway_modbus.coding import BCD, DTYPES, INTEGERS, Coding, byte_places
+from gateway_modbus.coding import BCD, DTYPES, INTEGERS, Coding, byte_places, placed
 
 _FORMATS: Final = {"u1": "B", "i1": "b", "<u2": "H", "<i2": "h", "<u4": "I", "<i4": "i", "<u8": "Q", "<i8": "q",
                    "<f2": "e", "<f4": "f", "<f8": "d"}  # fmt: skip
@@ -28,21 +28,7 @@ def encode(coding: Coding, value: Value) -> bytes:
         least_first = _characters(coding, value)
     else:
         least_first = struct.pack("<" + _FORMATS[DTYPES[coding.type]], _raw(coding, _number(coding, value)))
-    return _placed(coding, least_first)
-
-
-def part_mask(coding: Coding) -> bytes:
-    """The bits of its registers that a value takes, as they stand on the wire."""
-    if coding.mask:
-        return _placed(coding, coding.mask.to_bytes(2 * coding.registers, "little"))
-    return _placed(coding, b"\xff" * len(byte_places(coding)))
-
-
-def _placed(coding: Coding, least_first: bytes) -> bytes:
-    wire = bytearray(max(1, 2 * coding.registers))
-    for place, byte in zip(byte_places(coding), least_first, strict=True):
-        wire[place] = byte
-    return bytes(wire)
+    return placed(coding, least_first)
 
 
 def _characters(coding: Coding, value: Value) -> bytes:

@@ -15,8 +15,7 @@ from typing import Final, Protocol
 from gateway.sdk import DisconnectedError
 from gateway_modbus.alarm import Alarm
 from gateway_modbus.faults import GOOD, SHORT, SILENT, TIMEOUT
-from gateway_modbus.frames import ANY, DATA, EXCEPTION_CODE, TCP, UNIT, Framing, GarbageError, Request, Verdict, judge
-from gateway_modbus.frames import request as encode
+from gateway_modbus.frames import DATA, EXCEPTION_CODE, TCP, UNIT, Framing, GarbageError, Request, Verdict, cut, judge
 from gateway_modbus.owed import Owed
 
 REMEMBERED: Final = 64  # requests given up whose late answers are still known as such
@@ -110,30 +109,21 @@ class Link(asyncio.Protocol):
         if not requests:
             return []
         waiter: asyncio.Future[list[int] | None] = asyncio.get_running_loop().create_future()
-        job = (requests, lambda outcomes: None if waiter.done() else waiter.set_result(outcomes))
+
+        def done(outcomes: list[int] | None) -> None:
+            if not waiter.done():
+                waiter.set_result(outcomes)
+
         if not self.closed.done():
-            self.begin(*job)
+            self.begin(requests, done)
             try:
                 await waiter
             finally:
-                self._withdraw(job)
+                self._withdraw(done)
         outcomes = waiter.result() if waiter.done() else None
         if outcomes is None:
             raise DisconnectedError(self.closed.result())
         return outcomes
-
-    async def ask(self, unit: int, pdu: bytes, timeout: float, delay: float = 0.0) -> tuple[int, bytes]:
-        """Send any PDU to `unit` in its turn.
-
-        Returns:
-            The outcome (`faults`), and where that is good the PDU of the answer behind its function code.
-
-        Raises:
-            DisconnectedError: the connection is lost.
-        """
-        got: list[bytes] = []
-        (outcome,) = await self.read([Request(encode(unit, pdu), ANY, got.append, timeout, delay)])
-        return outcome, got[0] if got else b""
 
     async def close(self) -> None:
         """Close, politely first: many devices keep a slot for a connection that was not closed by FIN."""
@@ -157,6 +147,16 @@ class Link(asyncio.Protocol):
             self._finish(GOOD)
         else:
             self._receive(data)
+
+    def datagram_received(self, data: bytes) -> None:
+        """Take one datagram. What is no Modbus is dropped: anybody may send one, and the next may be the answer."""
+        self._stream = b""
+        try:
+            cut(data)
+        except GarbageError:
+            self._counters["garbage_total"] += 1
+        else:
+            self.data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits is told."""
@@ -272,15 +272,14 @@ class Link(asyncio.Protocol):
             self._start()
         done(outcomes)
 
-    def _withdraw(self, job: tuple[Sequence[Request], Done]) -> None:
-        """Nobody waits for `job` any more; the answer to its request in flight may still come."""
-        if job not in self._jobs:
-            return
-        if self._jobs[0] is not job:
-            self._jobs.remove(job)
-            return
-        self._give_up()
-        self._over()
+    def _withdraw(self, done: Done) -> None:
+        """Nobody waits for the job of `done` any more; the answer to its request in flight may still come."""
+        place = next((place for place, job in enumerate(self._jobs) if job[1] is done), None)
+        if place == 0:
+            self._give_up()
+            self._over()
+        elif place is not None:
+            del self._jobs[place]
 
     def _give_up(self) -> None:
         if self._request is not None and self._framing.tells:

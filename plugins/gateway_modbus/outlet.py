@@ -4,7 +4,8 @@ A single device costs what it must; five hundred of one profile are decoded in o
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 from weakref import WeakKeyDictionary
@@ -73,7 +74,12 @@ class Outlet:
         """Deliver what is waiting."""
         waiting, self._waiting = self._waiting, {}
         for members in waiting.values():
-            with Forward(lambda error, members=members: [receiver.fail(error) for _, receiver in members]):
+            with Forward(partial(_fail, members)):
                 made = batches([scan for scan, _ in members])
                 for (_, receiver), batch in zip(members, made, strict=True):
                     receiver.deliver(batch)
+
+
+def _fail(members: Sequence[tuple[Scan, Receiver]], error: BaseException) -> None:
+    for _, receiver in members:
+        receiver.fail(error)

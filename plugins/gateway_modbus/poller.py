@@ -6,17 +6,20 @@ the connection stays silent, the connection is taken for lost.
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from gateway.sdk import Batch, Connection, Device, DisconnectedError, Host, Schedule, Sink
 from gateway_modbus.alarm import Alarm
-from gateway_modbus.config import ModbusDevice, ModbusTag
+from gateway_modbus.config import ModbusDevice
 from gateway_modbus.faults import TIMEOUT, status
-from gateway_modbus.link import Link
+from gateway_modbus.frames import Request
+from gateway_modbus.link import Done
 from gateway_modbus.outlet import Forward, Outlet, Receiver
 from gateway_modbus.scan import Part, Scan
 from gateway_modbus.standing import Standing
+from gateway_modbus.tag import ModbusTag
 
 EXTRA: Final = 16  # requests that one scan may add to find a refused tag: enough for any single one of 125
 PHASES: Final = 20  # of a period: connections of one phase are asked, and decoded, together
@@ -39,21 +42,28 @@ def _units(connection: Connection) -> dict[int, Unit]:
     }
 
 
+class Line(Protocol):
+    """What is polled over: a link, or visits."""
+
+    closed: asyncio.Future[str]
+
+    def begin(self, requests: Sequence[Request], done: Done) -> None:
+        """As `Link.begin`."""
+
+
 class Poller(Receiver):
     """One life of a connection. What it learns of units and blocks dies with it: the device may have been changed."""
 
     __slots__ = (
         "_asked", "_clock", "_counters", "_due", "_extra", "_forward", "_group", "_host", "_link", "_name", "_outlet",
-        "_over", "_overdue", "_scan", "_scans", "_schedule", "_sink", "_units", "_waker",
+        "_over", "_overdue", "_scan", "_scans", "_schedule", "_sink", "_units", "_waker", "silent",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, host: Host, counters: Counter[str], sink: Sink) -> None:
         self._host, self._clock, self._counters, self._sink = host, host.clock, counters, sink
         self._name = connection.name
         self._units = _units(connection)
-        self._scans = {
-            group.id: Scan(group, self._units[group.device].config, counters) for group in connection.groups
-        }
+        self._scans = {group.id: Scan(group, self._units[group.device].config, counters) for group in connection.groups}
         phase = int(connection.phase * PHASES) / PHASES
         self._schedule = Schedule(connection.groups, phase, self._clock.monotonic())
         self._overdue = counters["polls_overdue_total"]
@@ -61,13 +71,14 @@ class Poller(Receiver):
         self._forward = Forward(self.fail)
         self._outlet = Outlet.of_loop()
         self._waker = Alarm.of_loop().waker(self._woken)
-        self._link: Link
+        self.silent = False  # whether it ended because no unit answers
+        self._link: Line
         self._due, self._group = self._schedule.pop()  # the one that is served next, or now
         self._scan: Scan
         self._asked: list[Part] = []
         self._extra = 0
 
-    async def run(self, link: Link) -> None:
+    async def run(self, link: "Line") -> None:
         """Poll over `link` until it is lost, or no unit on it answers. Raises DisconnectedError."""
         self._link = link
         link.closed.add_done_callback(self._lost)
@@ -174,5 +185,5 @@ class Poller(Receiver):
             self._host.log.warning("unit is silent", device=unit.device.name, unit=unit.config.endpoint.unit)
         standings = [other.standing for other in self._units.values()]
         if all(standing.aside and standing.outcome == TIMEOUT for standing in standings):
+            self.silent = True
             raise DisconnectedError(f"no unit at {self._name} answers")
-

@@ -1,7 +1,7 @@
 """Modbus RTU (MODBUS over Serial Line V1.02 §2.5): unit, PDU, CRC. Pure, and bounded for any bytes.
 
 An answer's length follows from its function code, not from pauses: USB adapters and networks do not keep pauses. Where
-a frame does not check, the answer that is waited for is looked for behind it: noise in front of an answer costs nothing.
+a frame does not check, the answer that is waited for is looked for behind it: noise in front of it costs nothing.
 """
 
 from typing import Final

@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.sdk import Batch, Group, Tag, quality
-from gateway_modbus.config import ModbusDevice, ModbusTag
-from gateway_modbus.decode import Decoder, Place
+from gateway_modbus.config import ModbusDevice
+from gateway_modbus.decode import Decoder, Other, Place
 from gateway_modbus.faults import GOOD, ILLEGAL, SILENT, status
 from gateway_modbus.frames import Request, read_request
 from gateway_modbus.plan import Block, Limits, Span, plan, split
+from gateway_modbus.tag import ModbusTag
 
 PROFILES: Final = 256  # layouts of devices whose plan and decoder are kept to be shared
 REST: Final = 300.0  # seconds between two trials of a tag that was refused
@@ -52,8 +53,10 @@ class Scan:
         self.received = 0  # when its last answer came, Unix ns
         self._config, self._counters = config, counters
         tags = [_tag(tag) for tag in group.tags]
-        spans = tuple(Span(tag.at.table, tag.at.number, tag.length, index) for index, tag in enumerate(tags))
-        blocks, starts, size = _planned(spans, Limits(config.max_registers, config.max_coils, config.gap))
+        spans = tuple(Span(tag.at.table, tag.at.number, tag.span, index) for index, tag in enumerate(tags))
+        blocks, starts, size = _planned(
+            spans, Limits(config.max_registers, config.max_coils, config.gap, tuple(config.holes))
+        )
         self._offset = dict(zip(blocks, starts, strict=True))
         self.buffer = bytearray(size)
         self.decoder = _decoder(tuple(self._places(blocks, tags)))
@@ -153,8 +156,12 @@ class Scan:
             for span in block.spans:
                 tag = tags[span.index]
                 at = self._offset[block] + (span.start - block.start) * (1 if block.table.bits else 2)
-                places[span.index] = Place(at, tag.kind, tag.order or self._config.order)
+                places[span.index] = Place(at, tag.coding(self._config.order))
         return [places[index] for index in range(len(tags))]
+
+
+def _limits(config: ModbusDevice) -> Limits:
+    return Limits(config.max_registers, config.max_coils, config.gap, tuple(config.holes))
 
 
 def _bytes(block: Block) -> int:
@@ -179,32 +186,33 @@ def batches(scans: Sequence[Scan]) -> list[Batch]:
     """The groups of `scans`, all with one decoder, as they stand now; what has no good answer is NaN."""
     n, width = len(scans), len(scans[0].group)
     raw = np.frombuffer(b"".join([scan.buffer for scan in scans]), np.uint8).reshape(n, -1)
-    value, exact = scans[0].decoder(raw)
+    value, other = scans[0].decoder(raw)
     status = np.zeros((n, width), np.uint32)
     for row, scan in enumerate(scans):
         if not scan.clear:
             status[row] = scan.status
-    state = _judged(value, status)
+    _judge(value, status, other)
     time = np.empty((n, width), np.int64)
     time[:] = np.array([scan.received for scan in scans], np.int64)[:, np.newaxis]
     made = [
-        Batch(scan.group.device, scan.group.id, scan.group.rows, value[row], time[row], state[row], scan.received)
+        Batch(scan.group.device, scan.group.id, scan.group.rows, value[row], time[row], status[row], scan.received)
         for row, scan in enumerate(scans)
     ]
-    for (row, tag), number in exact.items():
-        if state[row, tag] == quality.GOOD:
-            made[row].other[scans[row].group.rows.start + tag] = number
+    for (row, tag), beyond in other.items():
+        if status[row, tag] == quality.GOOD:
+            made[row].other[scans[row].group.rows.start + tag] = beyond
     return made
 
 
-def _judged(value: NDArray[np.float64], status: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def _judge(value: NDArray[np.float64], status: NDArray[np.uint32], other: Other) -> None:
     """Numbers only where all is good: infinities and NaN of the device become bad, and bad values NaN."""
     odd = ~np.isfinite(value)
     if odd.any():
+        for place in other:  # a text is no number and good all the same
+            odd[place] = False
         status[odd & (status == quality.GOOD)] = quality.BAD_OUT_OF_RANGE
     if status.any():
         value[status != quality.GOOD] = np.nan
-    return status
 
 
 def _tag(tag: Tag) -> ModbusTag:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, mo
 
 from gateway.sdk import TagConfig
 from gateway_modbus.addresses import LAST, Address, DataTable, parse
-from gateway_modbus.coding import BYTES, INTEGERS, UNSIGNED, AnyOrder, Coding, Order, Type, spelt
+from gateway_modbus.coding import BYTES, INTEGERS, UNSIGNED, AnyOrder, Coding, Order, Type, spelt, touched
 
 At = Annotated[
     Address,
@@ -16,6 +16,7 @@ At = Annotated[
     PlainSerializer(str, return_type=str),
     WithJsonSchema({"type": ["string", "integer"], "examples": ["holding:100", "coil:5", 40103, "400103"]}),
 ]
+MASK_WRITE: Final = 22
 WriteFunction = Literal[5, 6, 15, 16, 22, 23]
 _INTEGER: Final = re.compile(r"\s*(-?[0-9]+|0[xX][0-9A-Fa-f]+)\s*")
 
@@ -139,6 +140,8 @@ def _write_problem(tag: ModbusTag) -> str:
     if tag.at.table not in (DataTable.COIL, DataTable.HOLDING):
         return f"writable: a {tag.at.table} is only ever read; coils and holding registers are written"
     allowed = write_functions(tag)
+    if tag.write_function is None and tag.coding("ABCD").partial and allowed[0] != MASK_WRITE:
+        return f"writable: mask write reaches one register; write_function: {allowed[0]} reads, changes and writes all"
     if tag.write_function is None or tag.write_function in allowed:
         return ""
     return f"write_function: {tag.at} as {tag.kind} is written by {', '.join(map(str, allowed))}"
@@ -148,5 +151,6 @@ def write_functions(tag: ModbusTag) -> tuple[int, ...]:
     """The function codes that can write it, the usual one first (MODBUS Application Protocol V1.1b3 §6)."""
     if tag.at.table.bits:
         return 5, 15
-    whole = (6, 16, 23) if tag.span == 1 else (16, 23)
-    return (22, *whole) if tag.coding("ABCD").partial else whole
+    coding = tag.coding("ABCD")
+    whole = (6, 16, 23) if coding.registers == 1 else (16, 23)
+    return (MASK_WRITE, *whole) if coding.partial and len(touched(coding)) == 1 else whole

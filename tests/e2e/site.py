@@ -1,12 +1,13 @@
 """A whole gateway as a plant would have it: files, the real daemon in its own process, and what it says of itself."""
 
+import contextlib
 import json
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,10 +34,18 @@ def until(condition: Callable[[], Any], what: str, within: float = WITHIN) -> An
     return found
 
 
-def farm(folder: Path, devices: int, registers: int = 12, period: str = "100ms") -> tuple[Child, dict[str, Any]]:
+Farm = tuple[Child, dict[str, Any]]
+
+
+@contextlib.contextmanager
+def farm(folder: Path, devices: int, registers: int = 12, period: str = "100ms") -> Iterator[Farm]:
     """A farm, and its ready line; its journal is `folder/journal.csv`."""
     options = ("--devices", str(devices), "--registers", str(registers), "--period", period)
-    return simulator("farm", *options, "--journal", str(folder / "journal.csv"), log=folder / "farm.log")
+    child, ready = simulator("farm", *options, "--journal", str(folder / "journal.csv"), log=folder / "farm.log")
+    try:
+        yield child, ready
+    finally:
+        child.stop()
 
 
 def farm_devices(ready: Mapping[str, Any], **more: Any) -> list[dict[str, Any]]:

@@ -15,12 +15,13 @@ TIGHT = {"budget": "1MiB", "segment": "64KiB"}  # too small for an outage
 @contextlib.contextmanager
 def running(place: Path, port: int, telemetry: str) -> Iterator[tuple[Site, Child]]:
     """A gateway with devices that can be told to fail."""
-    devices, ready = farm(place, 10, registers=120, period="50ms")
-    with Site(place, farm_devices(ready, timeout="500ms"), port, telemetry=telemetry, outbox=TIGHT) as site:
+    with (
+        farm(place, 10, registers=120, period="50ms") as (devices, ready),
+        Site(place, farm_devices(ready, timeout="500ms"), port, telemetry=telemetry, outbox=TIGHT) as site,
+    ):
         site.start()
         until(lambda: site.reads("farm-9"), "it reads")
         yield site, devices
-    devices.stop()
 
 
 def telemetry(status: dict[str, Any]) -> dict[str, Any]:

@@ -23,16 +23,14 @@ class Rig(NamedTuple):
 @pytest.fixture(scope="module")
 def rig(place: Path, post: Broker, ear: Listener) -> Iterator[Rig]:
     """A gateway that was started while its broker was away, and has found it meanwhile."""
-    devices, ready = farm(place, 3)
     post.stop()
-    with Site(place, farm_devices(ready), post.port, telemetry="all") as site:
+    with farm(place, 3) as (devices, ready), Site(place, farm_devices(ready), post.port, telemetry="all") as site:
         site.start()
         until(lambda: waiting(site) > 60, "telemetry waits on disk")
         absent_for = waiting(site)
         post.start()
         until(lambda: site.status()["broker"]["connected"], "the broker is found")
         yield Rig(site, ear, post, absent_for, devices)
-    devices.stop()
 
 
 def waiting(site: Site) -> int:

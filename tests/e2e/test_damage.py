@@ -25,13 +25,14 @@ class Rig(NamedTuple):
 @pytest.fixture(scope="module")
 def rig(place: Path, post: Broker, ear: Listener) -> Iterator[Rig]:
     """A gateway that filled several segments without a broker, was stopped, lost some bytes, and is up again."""
-    devices, ready = farm(place, 10, registers=60)
     outbox = {"segment": "64KiB"}
-    with Site(place, farm_devices(ready), telemetry="all", outbox=outbox) as site:
+    with (
+        farm(place, 10, registers=60) as (_, ready),
+        Site(place, farm_devices(ready), telemetry="all", outbox=outbox) as site,
+    ):
         site.start()
         until(lambda: len(segments(site)) >= 4, "several segments")
         site.stop()
-    devices.stop()
     damage(segments(site)[0])
     written = int(max(re.findall(rb"telemetry/(\d+)\"", b"".join(map(Path.read_bytes, segments(site)))), key=int))
     with Site(place, farm_devices(ready), post.port, telemetry="off", outbox=outbox) as again:

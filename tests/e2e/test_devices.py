@@ -1,5 +1,6 @@
-"""A device that fails takes nobody with it: its own tags turn bad, the others keep their period, the log says so once."""
+"""A device that fails takes nobody with it: its own tags turn bad, the others keep their period, one line tells of it."""
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -38,21 +39,17 @@ class Span(NamedTuple):
 @pytest.fixture(scope="module")
 def rig(place: Path, post: Broker, ear: Listener) -> Iterator[Rig]:
     """A gateway that was started while one of its devices was absent; that one has come meanwhile."""
-    devices, ready = farm(place, DEVICES + 1, REGISTERS)
-    wicked = Wicked()
-    told = farm_devices(ready, timeout="500ms")
-    told.append({**told[0], "device": "wicked", "connect": f"tcp://127.0.0.1:{wicked.port}"})
-    devices.tell(f"refuse {ABSENT} on")
-    with Site(place, told, post.port, telemetry="all") as site:
-        site.start()
-        one = Rig(site, ear, devices, wicked, place)
-        until(lambda: all(site.reads(name) for name in (*SOUND, "wicked")), "the others are read")
-        until(lambda: site.lost(f"farm-{ABSENT}"), "the absent one counts as lost")
-        devices.tell(f"refuse {ABSENT} off")
-        until(lambda: site.reads(f"farm-{ABSENT}"), "the absent one has come")
-        yield one
-    wicked.close()
-    devices.stop()
+    with farm(place, DEVICES + 1, REGISTERS) as (devices, ready), contextlib.closing(Wicked()) as wicked:
+        told = farm_devices(ready, timeout="500ms")
+        told.append({**told[0], "device": "wicked", "connect": f"tcp://127.0.0.1:{wicked.port}"})
+        devices.tell(f"refuse {ABSENT} on")
+        with Site(place, told, post.port, telemetry="all") as site:
+            site.start()
+            until(lambda: all(site.reads(name) for name in (*SOUND, "wicked")), "the others are read")
+            until(lambda: site.lost(f"farm-{ABSENT}"), "the absent one counts as lost")
+            devices.tell(f"refuse {ABSENT} off")
+            until(lambda: site.reads(f"farm-{ABSENT}"), "the absent one has come")
+            yield Rig(site, ear, devices, wicked, place)
 
 
 def fault(rig: Rig, device: str, begin: Callable[[], object], end: Callable[[], object]) -> Span:
@@ -115,9 +112,7 @@ def test_a_failing_device_takes_nobody_with_it(rig: Rig, number: int, fails: str
 @pytest.mark.parametrize("mode", ["garbage", "dying"])
 def test_a_device_that_answers_garbage_or_dies_takes_nobody_with_it(rig: Rig, mode: str) -> None:
     lost, back = (len(rig.site.lines(event, device="wicked")) for event in ("device lost", "device back"))
-    span = fault(
-        rig, "wicked", lambda: setattr(rig.wicked, "mode", mode), lambda: setattr(rig.wicked, "mode", "good")
-    )
+    span = fault(rig, "wicked", lambda: setattr(rig.wicked, "mode", mode), lambda: setattr(rig.wicked, "mode", "good"))
     assert_only(rig, "wicked", span)
     told = [value for m in rig.ear.told("telemetry", device="wicked") for value in m["values"]]
     assert set(told) == {7, None}, "garbage became a value"

@@ -46,7 +46,7 @@ ALL = [message(n) for n in (1, 2, 3, 5, 6)]
         (ALL[1:], {"lost": 1}),
         ([*ALL, message(7)], {"unknown": 1}),
         ([*ALL, message(2, 61.0)], {"two contents under one id": 1}),
-        ([*ALL[:-1], message(6, 99.0)], {"corrupt": 1}),
+        ([*ALL[:-1], message(6, 200.0)], {"corrupt": 1}),
         ([*ALL, b'{"id": "bench/ab'], {"corrupt": 1}),
     ],
     ids=["all", "repeated", "killed before its word", "lost", "unknown", "another content", "wrong value", "cut off"],

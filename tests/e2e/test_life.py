@@ -17,12 +17,10 @@ ASSET = {"tags": ["farm-0.r8", "farm-1.r9"], "calibrate": 50}
 @pytest.fixture(scope="module")
 def site(place: Path) -> Iterator[Site]:
     """A gateway with two devices and an asset, and no broker."""
-    devices, ready = farm(place, 2)
-    with Site(place, farm_devices(ready), telemetry="all", assets={"pair": ASSET}) as one:
+    with farm(place, 2) as (_, ready), Site(place, farm_devices(ready), telemetry="all", assets={"pair": ASSET}) as one:
         one.start()
         until(lambda: one.reads("farm-0") and one.reads("farm-1"), "both are read")
         yield one
-    devices.stop()
 
 
 def simulated(**more: Any) -> dict[str, Any]:
@@ -90,8 +88,7 @@ def test_replay_gives_the_alarms_of_a_recording(site: Site, tmp_path: Path) -> N
 
 
 def test_sigterm_ends_it_quickly_and_well_with_devices_silent_and_no_broker(tmp_path: Path) -> None:
-    devices, ready = farm(tmp_path, 3)
-    with Site(tmp_path, farm_devices(ready), telemetry="all") as site:
+    with farm(tmp_path, 3) as (devices, ready), Site(tmp_path, farm_devices(ready), telemetry="all") as site:
         site.start()
         until(lambda: site.reads("farm-0"), "it reads")
         devices.tell("silent 1 on")
@@ -100,7 +97,6 @@ def test_sigterm_ends_it_quickly_and_well_with_devices_silent_and_no_broker(tmp_
         began = time.monotonic()
         assert site.stop() == OK
         assert time.monotonic() - began < 5.0
-    devices.stop()
     assert "Traceback" not in site.log.read_text()
 
 

@@ -1,5 +1,6 @@
 """OPC UA servers that die and come back, and one that says what no server should."""
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +13,17 @@ from bench.kill import Broker
 from bench.rig import free_port
 from gateway.cli.children import simulator
 from gateway.sdk.quality import BAD_INVALID_TIMESTAMP, BAD_OUT_OF_RANGE, GOOD
-from tests.e2e.site import BAD, Listener, Site, readings, until
+from tests.e2e.site import BAD, Listener, Message, Site, readings, until
 
 MODES = ("read", "subscribe")
-TAGS = ("nan", "infinite", "text", "number", "late")
+AT_FIRST = (
+    ("nan", "Double", "nan"),
+    ("infinite", "Double", "inf"),
+    ("text", "String", "warm"),
+    ("number", "Double", 1.5),
+    ("late", "Double", 1.5),
+)
+TAGS = tuple(name for name, _, _ in AT_FIRST)
 
 
 class Odd:
@@ -23,7 +31,9 @@ class Odd:
 
     def __init__(self, port: int) -> None:
         script = str(Path(__file__).with_name("odd_server.py"))
-        self.process = subprocess.Popen([sys.executable, script, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [sys.executable, script, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         assert self._out.readline() == b"ready\n"
 
     @property
@@ -51,42 +61,47 @@ class Rig(NamedTuple):
     plant: Any
 
 
+def configured(ready: dict[str, Any], port: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Devices and assets: the plant, and the odd server in both ways of reading."""
+    devices = [{**device, "every": "200ms"} for device in ready["devices"]]
+    assets = {"sound": {"tags": ready["assets"]["pump"], "calibrate": 50}}
+    nodes = {name: {"node": f"ns=2;s={name}"} for name in TAGS}
+    for mode in MODES:
+        url, name = f"opc.tcp://127.0.0.1:{port}", f"odd-{mode}"
+        devices.append(
+            {"device": name, "adapter": "opcua", "connect": url, "mode": mode, "every": "200ms", "tags": nodes}
+        )
+        assets[f"broken-{mode}"] = {"tags": [f"{name}.{tag}" for tag in ("nan", "infinite", "text")], "calibrate": 50}
+    return devices, assets
+
+
 @pytest.fixture(scope="module")
 def rig(place: Path, post: Broker, ear: Listener) -> Iterator[Rig]:
-    """A gateway with the simulated plant, and with the odd server, which it reads in both ways."""
+    """A gateway with the simulated plant and the odd server."""
     ports = ("--opcua-port", str(free_port()), "--modbus-port", str(free_port()))
     plant, ready = simulator("plant", *ports, log=place / "plant.log")
-    odd = Odd(port := free_port())
-    for name, kind, value in (("nan", "Double", "nan"), ("infinite", "Double", "inf"), ("text", "String", "warm")):
-        odd.say(name, kind, value)
-    for name in ("number", "late"):
-        odd.say(name, "Double", 1.5)
-    devices = [{**device, "every": "200ms"} for device in ready["devices"]]
-    devices += [
-        {
-            "device": f"odd-{mode}", "adapter": "opcua", "connect": f"opc.tcp://127.0.0.1:{port}", "mode": mode,
-            "every": "200ms", "tags": {name: {"node": f"ns=2;s={name}"} for name in TAGS},
-        }
-        for mode in MODES
-    ]  # fmt: skip
-    assets = {
-        f"broken-{mode}": {"tags": [f"odd-{mode}.{name}" for name in ("nan", "infinite", "text")], "calibrate": 50}
-        for mode in MODES
-    }
-    assets["sound"] = {"tags": ready["assets"]["pump"], "calibrate": 50}
-    with Site(place, devices, post.port, telemetry="all", assets=assets) as site:
+    with contextlib.ExitStack() as stack:
+        stack.callback(plant.stop)
+        odd = stack.enter_context(contextlib.closing(Odd(port := free_port())))
+        for name, kind, value in AT_FIRST:
+            odd.say(name, kind, value)
+        devices, assets = configured(ready, port)
+        site = stack.enter_context(Site(place, devices, post.port, telemetry="all", assets=assets))
         site.start()
-        names = [device["device"] for device in devices]
-        until(lambda: all(site.reads(name) for name in names), "everything is read")
+        until(lambda: all(site.reads(device["device"]) for device in devices), "everything is read")
         yield Rig(site, ear, odd, ports, place, plant)
-    odd.close()
-    plant.stop()
 
 
 def last(rig: Rig, tag: str) -> tuple[Any, int]:
     """The newest reading of a tag: value and StatusCode."""
-    found: tuple[Any, int] = until(lambda: readings(rig.ear.told("telemetry", device=tag.split(".")[0]), tag), tag)[-1]
+    device = tag.partition(".")[0]
+    found: tuple[Any, int] = until(lambda: readings(rig.ear.told("telemetry", device=device), tag), tag)[-1]
     return found
+
+
+def good(rig: Rig, since: int, device: str) -> list[Message]:
+    """Messages of a device, from the `since`th on, in which all is good."""
+    return [message for message in rig.ear.told("telemetry", since, device=device) if "status" not in message]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -144,9 +159,9 @@ def test_a_server_that_dies_and_comes_back_gives_fresh_values_again(rig: Rig) ->
     try:
         until(lambda: rig.site.reads("plc") and rig.site.reads("io"), "both halves are back")
         for device in ("plc", "io"):
-            told = until(lambda d=device: [m for m in rig.ear.told("telemetry", since, device=d) if "status" not in m], device)  # fmt: skip
-            assert told[-1]["time"] > worst["time"]
-            assert all(isinstance(value, float) for value in told[-1]["values"])
+            fresh = until(lambda: good(rig, since, device), device)[-1]  # noqa: B023 - called at once
+            assert fresh["time"] > worst["time"]
+            assert all(isinstance(value, float) for value in fresh["values"])
         for event in ("device lost", "device back"):
             assert len(rig.site.lines(event, device="plc")) == lost + 1
         assert rig.site.reads("odd-read")

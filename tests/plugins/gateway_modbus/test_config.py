@@ -7,7 +7,8 @@ import yaml
 from pydantic import ValidationError
 
 import gateway_modbus
-from gateway_modbus.config import Endpoint, ModbusDevice
+from gateway_modbus.config import ModbusDevice
+from gateway_modbus.endpoint import Endpoint
 from gateway_modbus.tag import ModbusTag
 
 SAMPLE = Path(gateway_modbus.__file__).parent / "sample.yaml"
@@ -35,7 +36,7 @@ def test_connect_is_taken_apart(text: str, endpoint: Endpoint) -> None:
     ("text", "remedy"),
     [
         ("10.0.4.21:502", "write tcp://host"),
-        ("udp://10.0.4.21", "write tcp://host"),
+        ("http://10.0.4.21", "write tcp://host"),
         ("tcp://", "write tcp://host"),
         ("tcp://host/path", "write tcp://host"),
         ("tcp://host:99999", "the port is a number"),

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.sdk import Value, WriteRefusedError
-from gateway_modbus.coding import REGISTERS, AnyOrder, Coding, LongOrder, Order, Type
+from gateway_modbus.coding import REGISTERS, AnyOrder, Coding, LongOrder, Order, Type, part_mask
 from gateway_modbus.decode import Decoder, Place
-from gateway_modbus.encode import encode, part_mask
+from gateway_modbus.encode import encode
 
 BOUNDS: dict[Type, tuple[int, int]] = {
     "uint8": (0, 2**8 - 1), "int8": (-(2**7), 2**7 - 1), "uint16": (0, 2**16 - 1), "int16": (-(2**15), 2**15 - 1),

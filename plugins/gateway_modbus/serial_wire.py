@@ -1,0 +1,77 @@
+"""A serial line under the event loop: bytes as they come, writes that never block, lost when it is unplugged."""
+
+import asyncio
+import contextlib
+import os
+import termios
+from typing import Final
+
+import serial  # type: ignore[import-untyped] # ships no types
+
+from gateway.sdk import DisconnectedError
+from gateway_modbus.endpoint import Endpoint
+from gateway_modbus.link import Link
+
+_PIECE: Final = 4096  # bytes taken from the kernel at a time
+
+
+class SerialWire:
+    """An open serial port that feeds a link."""
+
+    def __init__(self, port: serial.Serial, link: Link) -> None:
+        self._port, self._link = port, link
+        self._fd = port.fileno()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._fd, self._readable)
+        link.connection_made(self)
+
+    def write(self, data: bytes) -> None:
+        """Drop what came unasked, then send: a request is shorter than the kernel's buffer."""
+        try:
+            termios.tcflush(self._fd, termios.TCIFLUSH)
+            sent = os.write(self._fd, data)
+        except (OSError, termios.error) as error:
+            self._gone(str(error))
+            return
+        if sent < len(data):
+            self._gone("the serial line takes no more bytes")
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self._gone("the connection was closed")
+
+    def abort(self) -> None:
+        """Let go of the port."""
+        if self._port.is_open:
+            self._loop.remove_reader(self._fd)
+            with contextlib.suppress(OSError, termios.error):  # unplugged: there is nothing to close any more
+                self._port.close()
+
+    def _readable(self) -> None:
+        try:
+            data = os.read(self._fd, _PIECE)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._gone(str(error))
+            return
+        if data:
+            self._link.data_received(data)
+        else:
+            self._gone("the serial line is gone")
+
+    def _gone(self, why: str) -> None:
+        self.abort()
+        self._link.lost(why)
+
+
+def open_serial(endpoint: Endpoint, link: Link) -> None:
+    """Open the line of `endpoint` for `link`, for nobody else beside. Raises DisconnectedError."""
+    line = endpoint.serial
+    try:
+        port = serial.Serial(
+            endpoint.host, line.baud, line.bits, line.parity, line.stop, timeout=0, write_timeout=0, exclusive=True
+        )
+    except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
+        raise DisconnectedError(f"{endpoint.host}: {error}") from error
+    SerialWire(port, link)
