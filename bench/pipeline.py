@@ -216,7 +216,7 @@ class ObjectPerReading:
         last = self.image.get(reading.row)
         if last is None or last.status != reading.status:
             return True
-        return abs(reading.value - last.value) > self.deadband[reading.row]
+        return bool(abs(reading.value - last.value) > self.deadband[reading.row])
 
     def complete(self, seen: list[Reading]) -> None:
         device = seen[0].device
@@ -278,7 +278,7 @@ def messages_put(outbox: Outbox) -> int:
 
 
 def balanced(outbox: Outbox) -> bool:
-    return all([c.balances and not c.dropped for c in outbox.stats().classes.values()])
+    return all(bool(c.balances) and not c.dropped for c in outbox.stats().classes.values())
 
 
 async def side(which: str, seconds: float) -> None:

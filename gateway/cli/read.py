@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -59,52 +60,66 @@ def _chosen(full: str, tags: list[str]) -> bool:
     return not tags or full in tags or full.split(".", 1)[0] in tags
 
 
+class Reading:
+    """One look at the wanted rows: an image that fills, until one scan of every group with a wanted row has come."""
+
+    def __init__(self, table: TagTable, wanted: list[int], broken: set[int]) -> None:
+        self.image, self._conditioner, self._table = Image(table), Conditioner(table), table
+        self.devices = {int(table.device[row]) for row in wanted} - broken
+        self._waiting = {int(table.group[row]) for row in wanted if int(table.device[row]) not in broken}
+        self._complete = asyncio.Event()
+        self._heard(set())
+
+    def __call__(self, batch: Batch) -> None:
+        """The sink of the adapters."""
+        rows = np.arange(len(self._table), dtype=np.uint32)[batch.rows]
+        raw = Readings(rows, batch.value, batch.time, batch.status)
+        new = self._conditioner(raw, self.image.time[rows], np.isin(rows, list(batch.other)))
+        self.image.update(new, batch.status < BAD, 0)
+        self.image.other.update(batch.other)
+        self._heard(set(np.unique(self._table.group[rows]).tolist()))
+
+    async def ask(self, adapter: Adapter) -> None:
+        """Connect and read until cancelled; a device that is away is not waited for."""
+        try:
+            await adapter.connect()
+            await adapter.run(self)
+        except DisconnectedError as error:
+            complain(f"{adapter.connection.name}: {error}")
+            self._heard({group.id for group in adapter.connection.groups})
+
+    async def complete(self, within: float) -> None:
+        """Wait until everything has been heard, `within` seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._complete.wait(), within)
+
+    def _heard(self, groups: set[int]) -> None:
+        self._waiting -= groups
+        if not self._waiting:
+            self._complete.set()
+
+
 async def _read(
     configuration: Configuration, registry: Registry, table: TagTable, wanted: list[int], within: float
 ) -> Image:
-    """Connect to what has a wanted row, wait for one scan of every group with one, close."""
-    image, conditioner, clock = Image(table), Conditioner(table), SystemClock()
+    """Connect to what has a wanted row, look once, close."""
     broken = {device.id for device in table.devices if device.name in configuration.broken}
-    waiting = {int(table.group[row]) for row in wanted if int(table.device[row]) not in broken}
-    wanted_devices = {int(table.device[row]) for row in wanted}
-    complete = asyncio.Event()
-
-    def sink(batch: Batch) -> None:
-        rows = np.arange(len(table), dtype=np.uint32)[batch.rows]
-        raw = Readings(rows, batch.value, batch.time, batch.status)
-        image.update(conditioner(raw, image.time[rows], np.isin(rows, list(batch.other))), batch.status < BAD, 0)
-        image.other.update(batch.other)
-        waiting.difference_update(np.unique(table.group[rows]).tolist())
-        if not waiting:
-            complete.set()
-
-    async def one(adapter: Adapter) -> None:
-        try:
-            await adapter.connect()
-            await adapter.run(sink)
-        except DisconnectedError as error:
-            complain(f"{adapter.connection.name}: {error}")
-            gone = {group.id for group in adapter.connection.groups}
-            waiting.difference_update(gone)
-            if not waiting:
-                complete.set()
-
+    reading = Reading(table, wanted, broken)
     with tempfile.TemporaryDirectory(prefix="fieldgate-read-") as home:
-        host = Host(clock, Path(home), structlog.get_logger())
+        host = Host(SystemClock(), Path(home), structlog.get_logger())
         adapters = [
             registry.adapter(kind)(connection, host)
             for kind, connection in connections(table, set(configuration.broken))
-            if wanted_devices & {device.id for device in connection.devices}
+            if reading.devices & {device.id for device in connection.devices}
         ]
-        tasks = [asyncio.create_task(one(adapter)) for adapter in adapters]
-        if waiting:
-            await asyncio.wait([asyncio.create_task(complete.wait())], timeout=within)
+        tasks = [asyncio.create_task(reading.ask(adapter)) for adapter in adapters]
+        await reading.complete(within)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for adapter in adapters:
             await adapter.close()
-    return image
+    return reading.image
 
 
 def _reading(table: TagTable, image: Image, row: int) -> dict[str, Any]:

@@ -88,8 +88,8 @@ class AssetConfig(Table):
 
     tags: list[str] = Field(min_length=1, max_length=512)
     """The tags, as device.tag."""
-    model: str = "default"
-    """The model that scores it; `default` is the built-in detector."""
+    model: str = Field(default="default", pattern=r"^(default|bundles/[A-Za-z0-9_\-]{1,64})$")
+    """The model that scores it: `default`, the built-in detector, or `bundles/NAME`, a signed bundle of one's own."""
     every: Duration | None = None
     """Period of scoring; unset, the asset is scored when all its scan groups have been read."""
     calibrate: int = Field(default=600, ge=50, le=1_000_000)
@@ -122,6 +122,33 @@ class PipelineConfig(Table):
     """Memory that readings waiting to be worked on may take; beyond it the oldest are dropped and counted."""
 
 
+class ModelsConfig(Table):
+    """Users' models: signed bundles, each run in a process of its own."""
+
+    keys: AsPath | None = None
+    """Folder with the public keys (*.pub) that bundles must be signed by; without it no bundle is accepted."""
+    size: Size = Field(default=64 * 2**20, ge=2**10)
+    """Greatest size of a model; a larger one is refused."""
+    memory: Size = Field(default=512 * 2**20, ge=16 * 2**20)
+    """Memory that a model may take beyond what its runtime takes; it is refused what goes beyond."""
+    deadline: Duration = 1.0
+    """Processor time that one call of a model may take; a model that takes longer is ended and started anew."""
+    providers: list[Literal["migraphx", "rocm", "cuda", "openvino", "cpu"]] = Field(default=["cpu"], min_length=1)
+    """Execution providers, the preferred first; the first that is there and gives the golden answer is used."""
+    faults: int = Field(default=3, ge=1, le=100)
+    """Faults within ten minutes after which a version is quarantined and the last good one takes over."""
+    promote: Literal["command", "gate"] = "command"
+    """Who makes a shadow active: a command, or the gate as soon as the shadow has passed it."""
+    rows: int = Field(default=1000, ge=10, le=10_000_000)
+    """Windows that a shadow must score beside the active version, and that the former version then stands by for."""
+    agreement: float = Field(default=0.98, ge=0, le=1)
+    """Gate: share of the windows on which both versions must say the same, alarm or none."""
+    alarm_rate: float = Field(default=1.5, ge=0)
+    """Gate: alarms of the shadow for each alarm of the active version that are allowed."""
+    latency: Duration = 0.5
+    """Gate: time that 99 of 100 calls of the shadow must keep."""
+
+
 class MetricsConfig(Table):
     """Where the gateway answers /metrics, /healthz, /readyz and /status."""
 
@@ -151,6 +178,8 @@ class Root(Table):
     """The queue on disk."""
     pipeline: PipelineConfig = PipelineConfig()
     """How readings are gathered."""
+    models: ModelsConfig = ModelsConfig()
+    """Users' models."""
     metrics: MetricsConfig = MetricsConfig()
     """Where metrics and health are shown."""
     log: LogConfig = LogConfig()

@@ -128,6 +128,8 @@ class Engine:
     def _arranged(self, call: Call) -> NDArray[np.float64]:
         """The windows as this version wants them: as many rows, the tags in its own order."""
         windows = call.windows[:, -self.rows :]
+        if windows.shape[1] < self.rows:  # it was taken for a version with a shorter memory: nothing to be seen before
+            windows = np.pad(windows, ((0, 0), (self.rows - windows.shape[1], 0), (0, 0)), "edge")
         return windows if self._straight else np.take_along_axis(windows, self._places[call.members][:, None], 2)
 
     def _put_back(self, call: Call, answer: Answer) -> Answer:

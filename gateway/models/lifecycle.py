@@ -4,6 +4,7 @@ A version that was once active sets a floor: what is older comes back only by an
 states are kept (`Record.encode`). This module only decides; `gateway.models.keeper` acts on the changes.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.models.manifest import order
+from gateway.models.manifest import VERSION, order
 from gateway.sdk.errors import FieldgateError
 
 
@@ -221,5 +222,6 @@ def decode(content: bytes) -> Record:
 
 
 def _version(text: Any) -> str:
-    order(str(text))
+    if not re.fullmatch(VERSION, str(text)):
+        raise ValueError(f"no version: {text!r:.40}")
     return str(text)

@@ -15,7 +15,8 @@ from gateway.sdk.errors import FieldgateError
 MOST_WINDOW: Final = 4096  # rows
 MOST_TAGS: Final = 512  # as many as an asset may have
 
-Version = Annotated[str, Field(pattern=r"^\d{1,6}(\.\d{1,6}){0,3}$")]
+VERSION: Final = r"^\d{1,6}(\.\d{1,6}){0,3}$"
+Version = Annotated[str, Field(pattern=VERSION)]
 """Numbers with dots: 7, 1.4, 1.4.2; compared number by number."""
 
 

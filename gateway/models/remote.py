@@ -4,6 +4,8 @@ It keeps the windows, and the calls that wait: whatever happens to a process, a 
 answered it, or until it is told as MODEL_FAILED. So a swap of versions leaves no window without a score.
 """
 
+import asyncio
+import itertools
 from collections import Counter, deque
 from collections.abc import Callable
 from typing import Final, Protocol
@@ -20,6 +22,7 @@ from gateway.stages.score import Abstain, Scores
 
 MOST_CALLS: Final = 256  # that wait for the active version; half as many for the one beside it
 MOST_BYTES: Final = 64 * 2**20  # of windows that wait
+_TICKETS: Final = itertools.count(1)  # of all models: 0 is no ticket
 
 Late = Callable[[int, Scores], None]
 """Takes (ticket, scores of the rows that were PENDING, in their order)."""
@@ -51,7 +54,6 @@ class Remote:
         self._windows = Windows(members, width, 1, 0)
         self._waiting: deque[Call] = deque()
         self._beside: deque[Call] = deque()
-        self._ticket = 0
 
     # -- Scorer ------------------------------------------------------------------------------------------------------
 
@@ -67,9 +69,8 @@ class Remote:
         out.reason[~usable] = Abstain.TOO_FEW_GOOD
         due = members[out.reason == Abstain.PENDING]
         if len(due):
-            self._ticket += 1
-            out.ticket = self._ticket
-            self._put(Call(self._ticket, due, windows.take(due, windows.rows), windows.count[due].copy()), active)
+            out.ticket = next(_TICKETS)
+            self._put(Call(out.ticket, due, windows.take(due, windows.rows), windows.count[due].copy()), active)
         return out
 
     def _put(self, call: Call, active: Engine) -> None:
@@ -79,9 +80,8 @@ class Remote:
             self._beside.append(call)
             self.second.wake()
         most = min(MOST_CALLS, max(4, MOST_BYTES // max(call.windows.nbytes, 1)))
-        while len(self._waiting) > most:
-            # Told later, from the loop: the pipeline must hear of this call's ticket before it hears of any answer.
-            self._give_up(self._waiting.popleft(), "calls_dropped")
+        while len(self._waiting) > most:  # told from the loop: the pipeline is in the middle of its turn
+            asyncio.get_running_loop().call_soon(self._give_up, self._waiting.popleft(), "calls_dropped")
         while len(self._beside) > most // 2:
             self._beside.popleft()
             self.counters["calls_beside_dropped"] += 1
@@ -101,14 +101,15 @@ class Remote:
 
     def answered(self, engine: Engine, call: Call, answer: Answer) -> None:
         """Give the answer on, and compare it."""
-        finite = np.isfinite(answer.score) & (answer.score >= 0)
-        ratio = np.where(finite, answer.score, np.nan) / engine.threshold
-        self._compare(engine, call, ratio, answer.seconds)
-        if not finite.all():
-            self._keeper.failed(self, engine, _not_finite(engine, int(np.count_nonzero(~finite))))
+        finite, enough = np.isfinite(answer.score) & (answer.score >= 0), call.count >= engine.rows
+        self._compare(engine, call, np.where(finite & enough, answer.score, np.nan) / engine.threshold, answer.seconds)
+        if wrong := int(np.count_nonzero(enough & ~finite)):
+            self._keeper.failed(self, engine, _not_finite(engine, wrong))
         if engine is self.active and self._waiting and self._waiting[0] is call:
             self._waiting.popleft()
-            self._deliver(engine, call, answer, finite)
+            self._deliver(
+                engine, call, answer, np.where(enough, np.where(finite, 0, Abstain.MODEL_FAILED), Abstain.FILLING)
+            )
         elif engine is self.second and self._beside and self._beside[0] is call:
             self._beside.popleft()
 
@@ -135,22 +136,23 @@ class Remote:
 
     def swap(self, active: Engine | None, second: Engine | None) -> None:
         """Let these versions score from now on. What waits is scored by the new active one, in its order."""
-        if active is not None and active is not self.active:
-            self._windows.hold = active.bundle.manifest.window.hold
-            for call in self._waiting:
-                call.tries = 0
-        for engine in (active, second):
-            if engine is not None:
-                self._windows.grow(engine.rows)
+        engines = [engine for engine in (active, second) if engine is not None]
+        self._windows.grow(max((engine.rows for engine in engines), default=1))
         if second is not self.second:
             self._beside.clear()
+        if active is not self.active:
+            self._take_over(active)
         self.active, self.second = active, second
-        for engine in (active, second):
-            if engine is not None:
-                engine.wake()
-        if active is None:
-            while self._waiting:
-                self._give_up(self._waiting.popleft(), "calls_failed")
+        for engine in engines:
+            engine.wake()
+
+    def _take_over(self, active: Engine | None) -> None:
+        if active is not None:
+            self._windows.hold = active.bundle.manifest.window.hold
+        for call in self._waiting:
+            call.tries = 0
+        while active is None and self._waiting:
+            self._give_up(self._waiting.popleft(), "calls_failed")
 
     @property
     def waiting(self) -> int:
@@ -170,15 +172,14 @@ class Remote:
         if sides.keys() <= call.ratio.keys():
             comparison.pair(call.ratio[comparison.active.version], call.ratio[comparison.second.version])
 
-    def _deliver(self, engine: Engine, call: Call, answer: Answer, finite: NDArray[np.bool_]) -> None:
-        silent = ~finite
+    def _deliver(self, engine: Engine, call: Call, answer: Answer, reason: NDArray[np.int64]) -> None:
+        silent = reason != Abstain.NONE
         for column in (answer.score, answer.contrib, answer.expected):
             column[silent] = np.nan
-        reason = np.where(finite, Abstain.NONE, Abstain.MODEL_FAILED).astype(np.uint8)
-        threshold = np.where(finite, engine.threshold, np.nan)
+        threshold = np.where(silent, np.nan, engine.threshold)
         self.counters["calls"] += 1
-        scores = Scores(answer.score, threshold, answer.contrib, answer.expected, reason, version=engine.version)
-        self.late(call.ticket, scores)
+        columns = (answer.score, threshold, answer.contrib, answer.expected, reason.astype(np.uint8))
+        self.late(call.ticket, Scores(*columns, version=engine.version))
 
     def _give_up(self, call: Call, counter: str) -> None:
         self.counters[counter] += 1

@@ -13,7 +13,6 @@ from gateway.ops.health import Health, State
 from gateway.sdk.clock import Clock
 from gateway.sdk.errors import FieldgateError
 
-
 _SETTLED = 10.0  # s of running after which a part that failed counts as well again
 
 

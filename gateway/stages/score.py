@@ -16,6 +16,8 @@ class Abstain(IntEnum):
     FITTING = 2  # they are gathered, the calibration is being computed
     TOO_FEW_GOOD = 3  # too few of its tags are good
     MODEL_FAILED = 4  # the model gave no answer
+    PENDING = 5  # the model has a process of its own and answers later
+    FILLING = 6  # the window of rows that the model looks at is not full yet
 
 
 @dataclass(slots=True)
@@ -28,6 +30,8 @@ class Scores:
         contrib: f8[B, D], share of each tag in the score; a row sums to 1.
         expected: f8[B, D], what each tag should read given the others, in its own unit; NaN where that is unknown.
         reason: u1[B] of Abstain.
+        ticket: where rows are PENDING, what their answer will be known by; otherwise 0.
+        version: of the model that scored; empty where that is always the same.
     """
 
     score: NDArray[np.float64]
@@ -35,6 +39,8 @@ class Scores:
     contrib: NDArray[np.float64]
     expected: NDArray[np.float64]
     reason: NDArray[np.uint8]
+    ticket: int = 0
+    version: str = ""
 
     def __len__(self) -> int:
         return len(self.score)

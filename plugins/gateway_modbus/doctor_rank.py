@@ -22,7 +22,7 @@ WINDOW: Final = 4  # registers that are looked at: the widest number
 # How rare a type and an order are, in bits: 3 is one in eight.
 _TYPES: Final[dict[Type, float]] = {
     "uint16": 1.5, "int16": 2.5, "float32": 1.5, "uint32": 2.5, "int32": 3.5, "float64": 4.0, "uint64": 4.0,
-    "int64": 5.0, "bcd16": 4.0, "bcd32": 4.0, "float16": 5.0, "string": 12.0, "uint8": 6.0, "int8": 7.0,
+    "int64": 5.0, "bcd16": 3.0, "bcd32": 4.0, "float16": 5.0, "string": 12.0, "uint8": 6.0, "int8": 7.0,
 }  # fmt: skip
 _SHORT: Final[dict[AnyOrder, float]] = {"ABCD": 1.0, "CDAB": 1.0, "BADC": 2.5, "DCBA": 2.5}
 _PAIR: Final[dict[AnyOrder, float]] = {"AB": 0.5, "BA": 2.5}
@@ -89,7 +89,7 @@ def codings(registers: int) -> Iterator[tuple[Coding, float]]:
 def _reading(evidence: Evidence, coding: Coding, rare: float) -> Reading:
     own = byte_places(coding)
     rest = [place for place in range(len(evidence.reads[0])) if place not in own]
-    values = [_value(raw, coding) for raw in evidence.reads]
+    values = _values(evidence.reads, coding)
     bits = rare + _left(evidence.reads, [place for place in rest if place < 2 * coding.registers])
     bits += _left(evidence.reads, [place for place in rest if place >= 2 * coding.registers])
     if coding.type == "string":
@@ -109,10 +109,10 @@ def _left(reads: Sequence[bytes], places: Sequence[int]) -> float:
     return cost.left_over(rest[0]) + sum(cost.left_over_step(*pair) for pair in pairwise(rest))
 
 
-def _value(raw: bytes, coding: Coding) -> Number | str:
-    values, other = Decoder([Place(0, coding)])(np.frombuffer(raw, np.uint8)[np.newaxis])
-    number = float(values[0, 0])
-    return other.get((0, 0), number)
+def _values(reads: Sequence[bytes], coding: Coding) -> list[Number | str]:
+    raw = np.frombuffer(b"".join(reads), np.uint8).reshape(len(reads), -1)
+    values, other = Decoder([Place(0, coding)])(raw)
+    return [other.get((row, 0), float(value)) for row, value in enumerate(values[:, 0])]
 
 
 def _texts(texts: Sequence[bytes]) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gateway.ingest.gate import Gate
 from gateway.sdk import Batch, DeviceConfig, TagConfig, TagTable
-from gateway.sdk.testing import LoopClock, SilentLog
+from gateway.sdk.testing import FakeClock, LoopClock, SilentLog
 
 GROUP = TagTable.build([DeviceConfig(device="d", adapter="x", tags={"a": TagConfig(), "b": TagConfig()})]).groups[0]
 
@@ -53,11 +53,11 @@ async def test_after_a_long_turn_what_comes_within_a_tick_shares_the_next():
 
 async def test_after_a_short_turn_the_next_does_not_wait_for_the_tick():
     work = Work()
-    gate = Gate(work, LoopClock(), SilentLog(), tick=60.0, limit=10**6)
+    gate = Gate(work, FakeClock(), SilentLog(), tick=60.0, limit=10**6)  # a clock in which the work takes no time
     gate(batch())
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.01)
     gate(batch())
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.01)
     assert work.turns == [1, 1]
 
 

@@ -58,7 +58,7 @@ async def playing(tmp_path: Path, *steps: str) -> AsyncIterator[tuple[Runner, Co
     adapter = Script(connection(DeviceConfig(device="d", adapter="x", tags={"a": TagConfig()})), host(tmp_path))
     adapter.steps = list(steps)
     log, health, sink = Log(), Health(FakeClock()), Collector()
-    around = Surroundings(FakeClock(), log, health, asyncio.Semaphore(1), lambda: 0.0, Retry(first=0.001))
+    around = Surroundings(FakeClock(), log, health, asyncio.Semaphore(1), draw=lambda: 0.0, retry=Retry(first=0.001))
     runner = Runner(adapter, sink, around)
     task = asyncio.create_task(runner.run())
     for _ in range(500):
