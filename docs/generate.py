@@ -46,6 +46,7 @@ LABELS: Final = {
         ("outbox_queued_records", "outbox_queued_readings", "outbox_accepted_total", "outbox_acked_readings_total"),
         "class",
     ),
+    **dict.fromkeys((name for name in HELP if name.startswith("model_")), "model"),
     **dict.fromkeys(("connects_total", "losses_total", "faults_total", "scans_failed_total"), "connection"),
 }
 

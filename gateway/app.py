@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -18,7 +18,7 @@ from gateway.deliver.publisher import Publisher
 from gateway.deliver.topics import Topics
 from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner, Surroundings, broken
-from gateway.models.cohorts import assemble
+from gateway.models.cohorts import DEFAULT, assemble
 from gateway.models.learning import Learning
 from gateway.models.session import open_session
 from gateway.ops.files import RealFiles
@@ -31,11 +31,16 @@ from gateway.sdk.adapter import Adapter, Host
 from gateway.sdk.batch import Batch
 from gateway.sdk.clock import Clock
 from gateway.sdk.tags import Connection, Device, TagTable
+from gateway.stages.score import Scores
 from gateway.state.store import StateStore
 from gateway.status import Parts, Status
 
+if TYPE_CHECKING:
+    from gateway.models.keeper import Models
+
 CONNECTS_AT_ONCE = 10  # attempts to connect that may be under way: a hundred devices that return make no storm
 SWEEP = 1.0  # s between two looks for stale values
+MEMORY = 60.0  # s between two savings of what the detectors have smoothed
 STOP_WITHIN = 2.0  # s that each step of leaving may take
 DRAIN_WITHIN = 1.0  # s for what is under way to reach a broker that is there
 
@@ -54,7 +59,9 @@ class Gateway:
         self.health = Health(clock)
         self.keeper = ThreadPoolExecutor(1, "state")  # the one thread that works on the small state
         self.fitter = ThreadPoolExecutor(1, "fit")  # calibrations take tens of milliseconds each
-        self.judged = assemble(root.assets, self.table, self._fit)
+        self.models = self._users_models()
+        own = {"own": self.models.scorer} if self.models else {}
+        self.judged = assemble(root.assets, self.table, self._fit, **own)
         self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log=log)
         self.publisher = Publisher(self.outbox, root.mqtt, root.gateway.id, clock, log) if root.mqtt else None
         topics = Topics((root.mqtt or MqttConfig(url="mqtt://unset")).topic, root.gateway.id)
@@ -68,12 +75,14 @@ class Gateway:
         self.status = Status(
             Parts(
                 root.gateway.id, self.health, self.pipeline, self.gate, self.judged, self.learning, self.outbox,
-                self.publisher, tuple(self.runners), self.supervisor, self.watchdog,
+                self.publisher, tuple(self.runners), self.supervisor, self.watchdog, self.models,
             )
         )  # fmt: skip
         self._store: StateStore | None = None
         self._changed: set[int] = set()  # assets whose alarm state is to be kept
         self.pipeline.changed = lambda transition: self._changed.add(transition.asset)
+        if self.models:
+            self.models.late = self._late
 
     # -- life --------------------------------------------------------------------------------------------------------
 
@@ -86,6 +95,8 @@ class Gateway:
             self.supervisor.add("publisher", self.publisher.run)
         self.supervisor.add("sweep", self._sweep)
         self.supervisor.add("watchdog", self.watchdog.run)
+        if self.models:
+            self.supervisor.add("models", self.models.run)
         if self.judged.timed:
             self.supervisor.add("timed assets", self._score_by_time)
         parts = asyncio.create_task(self.supervisor.run(), name="supervisor")
@@ -128,6 +139,7 @@ class Gateway:
         [outcome] = await asyncio.gather(parts, return_exceptions=True)
         await self.outbox.close(STOP_WITHIN)
         self._keep_state()
+        self._keep_memories()
         await self._kept(self._opened.close)
         self.keeper.shutdown()
         self.fitter.shutdown(cancel_futures=True)
@@ -149,11 +161,22 @@ class Gateway:
         self.status.note()
         self._keep_state()
 
+    def _late(self, ticket: int, scores: Scores) -> None:
+        """A user's model has answered."""
+        self.pipeline.scored.clear()
+        self.pipeline.late(ticket, scores)
+        self.status.note()
+        self._keep_state()
+
     async def _sweep(self) -> None:
+        remember = self.clock.monotonic() + MEMORY
         while True:
             await asyncio.sleep(SWEEP)
             self.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
             self._look_after()
+            if self.clock.monotonic() >= remember:
+                remember += MEMORY
+                self._keep_memories()
             self._keep_state()
 
     def _look_after(self) -> None:
@@ -219,6 +242,11 @@ class Gateway:
             self._changed.clear()
             self._later(lambda: store.keep_alarms(states))
 
+    def _keep_memories(self) -> None:
+        memories, store = self.learning.memories(), self._opened
+        if memories:
+            self._later(lambda: store.keep_memories(memories))
+
     def _restore_alarm(self, name: str, record: str) -> None:
         if name not in self.judged.watch.names:
             return
@@ -236,7 +264,19 @@ class Gateway:
     def _announce(self, name: str, kind: str, text: str) -> None:
         self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text))
 
+    def _told_of_model(self, name: str, kind: str, text: str, fields: Mapping[str, Any]) -> None:
+        self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text, fields))
+
     # -- wiring ------------------------------------------------------------------------------------------------------
+
+    def _users_models(self) -> "Models | None":
+        root = self.configuration.root
+        if all(asset.model == DEFAULT for asset in root.assets.values()):
+            return None
+        from gateway.models.keeper import Models, Ties  # noqa: PLC0415 - what a gateway without models need not pay
+
+        ties = Ties(self.clock, self.log, self.health, self._told_of_model)
+        return Models(root.models, self.configuration.files[0].parent, self.state, ties)
 
     def _around(self) -> Surroundings:
         return Surroundings(self.clock, self.log, self.health, self._budget, self._tell)

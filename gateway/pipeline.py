@@ -66,6 +66,7 @@ class Pipeline:
         self._columnar = Columnar(out.gateway, table)
         self._every_row = np.arange(len(table), dtype=np.uint32)
         self._cohort_of, self._place = watch.places()
+        self._waiting: dict[int, tuple[int, NDArray[np.int64], Gathered, NDArray[np.int64]]] = {}  # by ticket
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -183,16 +184,33 @@ class Pipeline:
         seen = gather(cohort.index[members], image.value, image.status, image.time)
         scores = cohort.scorer.score(members, seen.x)
         time = np.where(seen.time > 0, seen.time, received)
+        if scores.ticket:
+            pending = scores.reason == Abstain.PENDING
+            part = Gathered(seen.x[pending], seen.good[pending], seen.time[pending])
+            self._waiting[scores.ticket] = (number, assets[pending], part, time[pending])
+        self._judge(number, assets, seen, scores, time)
+
+    def late(self, ticket: int, scores: Scores) -> None:
+        """Judge rows that were PENDING: `scores` is what their model, in a process of its own, says to them now."""
+        number, assets, seen, time = self._waiting.pop(ticket)
+        self._judge(number, assets, seen, scores, time)
+
+    def _judge(
+        self, number: int, assets: NDArray[np.int64], seen: Gathered, scores: Scores, time: NDArray[np.int64]
+    ) -> None:
+        cohort = self._watch.cohorts[number]
         self.scored.append((number, assets, seen, scores))
         self._count_scores(scores)
-        for transition in self._watch.alarms.step(assets, scores.score, scores.threshold, time):
+        told = scores.reason != Abstain.PENDING if scores.ticket else slice(None)
+        moved = self._watch.alarms.step(assets[told], scores.score[told], scores.threshold[told], time[told])
+        for transition in moved:
             at = int(np.flatnonzero(assets == transition.asset)[0])
             self._send_alarm(cohort, transition, at, seen, scores)
 
     def _count_scores(self, scores: Scores) -> None:
-        self.counters["rows_evaluated_total"] += len(scores.reason)
         for reason, count in enumerate(np.bincount(scores.reason).tolist()):
-            if count:
+            if count and reason != Abstain.PENDING:  # counted when its answer is there
+                self.counters["rows_evaluated_total"] += count
                 self.counters[_ROW_COUNTERS[reason]] += count
 
     def _send_alarm(self, cohort: Cohort, transition: Transition, at: int, seen: Gathered, scores: Scores) -> None:
@@ -219,7 +237,7 @@ class Pipeline:
             good=int(seen.good[at]),
             total=len(rows),
             model=cohort.model,
-            model_version=cohort.version,
+            model_version=scores.version or cohort.version,
             message=_sentence(name, transition, contributions),
         )
         self.counters[f"alarms_{transition.event.name.lower()}_total"] += 1

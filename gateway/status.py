@@ -7,7 +7,7 @@ the columns of last scores.
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -25,6 +25,10 @@ from gateway.ops.supervisor import Supervisor
 from gateway.ops.watchdog import Watchdog
 from gateway.pipeline import Pipeline
 from gateway.stages.alarm import State
+from gateway.stages.score import Abstain
+
+if TYPE_CHECKING:
+    from gateway.models.keeper import Models
 
 _STARTED = time.monotonic()
 
@@ -44,6 +48,7 @@ class Parts:
     runners: tuple[Runner, ...]
     supervisor: Supervisor
     watchdog: Watchdog
+    models: "Models | None" = None
 
 
 class Status:
@@ -57,8 +62,9 @@ class Status:
     def note(self) -> None:
         """Remember the scores of the pipeline's last turn."""
         for _, assets, _, scores in self._parts.pipeline.scored:
-            self.score[assets] = scores.score
-            self.threshold[assets] = scores.threshold
+            told = scores.reason != Abstain.PENDING if scores.ticket else slice(None)
+            self.score[assets[told]] = scores.score[told]
+            self.threshold[assets[told]] = scores.threshold[told]
 
     def document(self) -> dict[str, Any]:
         """Everything, as JSON-able objects."""
@@ -71,6 +77,7 @@ class Status:
             "parts": parts.health.snapshot(),
             "devices": self.devices(),
             "assets": self.assets(),
+            "models": self._parts.models.states() if self._parts.models else [],
             "pipeline": {**parts.pipeline.counters, **parts.gate.counters},
             "outbox": self.outbox(),
             "broker": self.broker(),
@@ -88,6 +95,8 @@ class Status:
         """Each asset: how far its detector is, its score against the threshold, its alarm state."""
         alarms = self._parts.judged.watch.alarms
         states = {entry["asset"]: entry for entry in self._parts.learning.states()}
+        if self._parts.models:
+            states |= {name: {"asset": name, "phase": phase} for name, phase in self._parts.models.phases().items()}
         return [
             {
                 **states[name],
@@ -159,6 +168,8 @@ class Status:
             yield from _plain({f"mqtt_{name}_total": count for name, count in parts.publisher.counters.items()})
         for detector in parts.judged.detectors:
             yield from _plain(detector.counters, {"width": str(detector.width)})
+        for model, counters in (parts.models.counters() if parts.models else {}).items():
+            yield from _plain({f"model_{name}_total": count for name, count in counters.items()}, {"model": model})
         yield from self._outbox()
 
     def _outbox(self) -> Iterable[Sample]:

@@ -1,8 +1,10 @@
 """Shared by all tests: the option that forbids skips, and where recordings lie."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from blockbuster import blockbuster_ctx
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -27,3 +29,10 @@ def recordings() -> Path:
     if not folder.is_dir():
         pytest.skip(f"recordings are not at hand: {folder} is missing")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop() -> Iterator[None]:
+    """A call from our code that would block the event loop (file, sleep, socket, lock) fails the test."""
+    with blockbuster_ctx(scanned_modules=["gateway", "gateway_modbus", "gateway_opcua"]):
+        yield

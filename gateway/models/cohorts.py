@@ -1,17 +1,21 @@
 """From the assets of a configuration to what the pipeline watches: cohorts by model and width, alarms, readiness."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.config.schema import AssetConfig
 from gateway.models.detector import Detector, Member, Submit, inline
+from gateway.sdk.errors import ConfigError
 from gateway.sdk.tags import TagTable
 from gateway.stages.alarm import Alarms
 from gateway.stages.features import Readiness
+from gateway.stages.score import Abstain, Scorer, Scores
 from gateway.stages.watch import Cohort, Watch
 
+DEFAULT = "default"
 VERSION = "1"  # of the built-in detector: another one needs another calibration
 
 
@@ -21,7 +25,7 @@ class Judged:
 
     Attributes:
         watch: what the pipeline needs.
-        detectors: one per width, in the order of the cohorts.
+        detectors: one per width, in the order of the first cohorts; those of users' models follow.
         periods: seconds between two rows, by asset.
         timed: numbers of the assets that are scored on a period of their own.
     """
@@ -32,13 +36,46 @@ class Judged:
     timed: list[int] = field(default_factory=list)
 
 
-def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit = inline) -> Judged:
+@dataclass(frozen=True)
+class Watched:
+    """One asset of a user's model: its tags with their units, and seconds between two rows."""
+
+    name: str
+    tags: Sequence[str]
+    units: Sequence[str]
+    period: float
+
+
+Own = Callable[[str, Sequence[Watched]], Scorer]
+"""Gives the scorer of a user's model, bundles/NAME, for assets of one width."""
+
+
+class Silent:
+    """Stands for a user's model where none can be run."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+
+    def score(self, members: NDArray[np.int64], x: NDArray[np.float64]) -> Scores:  # noqa: ARG002 - as Scorer
+        """No answer; see stages.score.Scorer."""
+        return Scores.silent(len(members), self._width, Abstain.MODEL_FAILED)
+
+
+def _silent(_model: str, assets: Sequence[Watched]) -> Scorer:
+    return Silent(len(assets[0].tags))
+
+
+def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit = inline, own: Own = _silent) -> Judged:
     """Number the assets in the order of the configuration and put those of one width together.
 
     Args:
         assets: by name; their tags exist in `table`.
         table: the tags.
         submit: takes the work of fitting a calibration; inline unless given, which keeps a replay deterministic.
+        own: gives the scorers of users' models; without it their assets abstain.
+
+    Raises:
+        ConfigError: when assets of one user's model differ in their number of tags.
     """
     names, configs = tuple(assets), tuple(assets.values())
     rows = tuple(tuple(table.row(tag) for tag in config.tags) for config in configs)
@@ -46,17 +83,34 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
     timed = [i for i, config in enumerate(configs) if config.every or _subscribed(rows[i], table)]
     groups = [[] if i in set(timed) else sorted({int(table.group[row]) for row in rows[i]}) for i in range(len(names))]
     cohorts, detectors = [], []
-    for width in sorted({len(asset_rows) for asset_rows in rows}):
-        members = [i for i in range(len(names)) if len(rows[i]) == width]
+    builtin = [i for i, config in enumerate(configs) if config.model == DEFAULT]
+    for width in sorted({len(rows[i]) for i in builtin}):
+        members = [i for i in builtin if len(rows[i]) == width]
         detector = Detector(width, [_member(configs[i], periods[i]) for i in members], submit)
         index = np.array([rows[i] for i in members], np.int64)
-        cohorts.append(Cohort(detector, np.array(members, np.int64), index, "default", VERSION))
+        cohorts.append(Cohort(detector, np.array(members, np.int64), index, DEFAULT, VERSION))
         detectors.append(detector)
+    for model in sorted({config.model for config in configs} - {DEFAULT}):
+        members = [i for i, config in enumerate(configs) if config.model == model]
+        watched = [_watched(names[i], configs[i], table, periods[i]) for i in members]
+        index = np.array(_one_width(model, [rows[i] for i in members]), np.int64)
+        cohorts.append(Cohort(own(model, watched), np.array(members, np.int64), index, model, ""))
     watch = Watch(
         names, configs, rows, tuple(cohorts), Alarms([config.alarm for config in configs]),
         Readiness(groups, len(table.groups)),
     )  # fmt: skip
     return Judged(watch, detectors, periods, timed)
+
+
+def _watched(name: str, config: AssetConfig, table: TagTable, period: float) -> Watched:
+    return Watched(name, config.tags, [table.units[table.row(tag)] for tag in config.tags], period)
+
+
+def _one_width(model: str, rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+    widths = sorted({len(one) for one in rows})
+    if len(widths) > 1:
+        raise ConfigError(f"assets with model {model} must have equally many tags; they have {widths}")
+    return rows
 
 
 def _member(config: AssetConfig, period: float) -> Member:

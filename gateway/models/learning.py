@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from gateway.models.calibration import CalibrationError
 from gateway.models.cohorts import VERSION, Judged
 from gateway.models.detector import Detector
+from gateway.stages.score import Abstain
 
 
 class Keep(Protocol):
@@ -14,6 +15,9 @@ class Keep(Protocol):
 
     def calibration(self, asset: str, fingerprint: str) -> bytes | None:
         """The calibration of an asset, if it was made for these tags and this model."""
+
+    def memory(self, asset: str, fingerprint: str) -> bytes | None:
+        """What an asset's detector remembered last."""
 
     def keep_calibration(self, asset: str, fingerprint: str, made: int, content: bytes) -> None:
         """Keep it."""
@@ -32,8 +36,11 @@ class Learning:
             content = keep.calibration(self._name(asset), self.fingerprint(asset))
             if content is None:
                 continue
+            memory = keep.memory(self._name(asset), self.fingerprint(asset))
             try:
                 detector.restore(member, content)
+                if memory is not None:
+                    detector.remember(member, memory)
             except CalibrationError as error:
                 self._log.warning("calibration not usable", asset=self._name(asset), why=str(error))
 
@@ -48,6 +55,14 @@ class Learning:
                     fresh.append((self._name(asset), self.fingerprint(asset), content))
                 self._learnt(self._name(asset), detector.members[member].calibrate)
         return fresh
+
+    def memories(self) -> list[tuple[str, str, bytes]]:
+        """(asset, fingerprint, content) of every asset that scores, to be kept now and then and at the end."""
+        return [
+            (self._name(asset), self.fingerprint(asset), detector.memory(member))
+            for detector, member, asset in self._members()
+            if detector.status(member) is Abstain.NONE
+        ]
 
     def fingerprint(self, asset: int) -> str:
         """Of the tags and the model: another set of tags needs another calibration."""
@@ -67,7 +82,9 @@ class Learning:
     def _members(self) -> list[tuple[Detector, int, int]]:
         return [
             (detector, member, int(asset))
-            for detector, cohort in zip(self._judged.detectors, self._judged.watch.cohorts, strict=True)
+            for detector, cohort in zip(
+                self._judged.detectors, self._judged.watch.cohorts, strict=False
+            )  # users' models follow
             for member, asset in enumerate(cohort.assets)
         ]
 

@@ -57,7 +57,7 @@ TABLE: Final[dict[tuple[State, Step], State]] = {
     (S.RETIRED, Step.RETURN): S.ACTIVE,
     (S.INSTALLED, Step.RETURN): S.ACTIVE,  # an older version, by an explicit act
     (S.ACTIVE, Step.WITHDRAW): S.RETIRED,
-    **{(state, Step.FAIL): S.QUARANTINED for state in (S.INSTALLED, S.SHADOW, S.ACTIVE, S.STANDBY)},
+    **{(state, Step.FAIL): S.QUARANTINED for state in State if state is not S.QUARANTINED},
 }
 
 

@@ -42,14 +42,13 @@ class Remote:
     """One model for n assets of `width` tags. Satisfies stages.score.Scorer, and engine.Source."""
 
     def __init__(self, name: str, members: int, width: int, keeper: Keeper) -> None:
-        """`late` is called on the loop's thread with every answer; set it before the first score."""
+        """`late` is called on the loop's thread with every answer that was PENDING; set it before the first score."""
         self.name, self.width = name, width
         self.counters: Counter[str] = Counter()
         self.active: Engine | None = None
         self.second: Engine | None = None
         self.comparison: Comparison | None = None
         self.late: Late = lambda _ticket, _scores: None
-        self.dead = ""  # why there is no version that could score; empty while there is one, or one is awaited
         self._keeper = keeper
         self._windows = Windows(members, width, 1, 0)
         self._waiting: deque[Call] = deque()
@@ -153,6 +152,12 @@ class Remote:
             call.tries = 0
         while active is None and self._waiting:
             self._give_up(self._waiting.popleft(), "calls_failed")
+
+    def filling(self) -> NDArray[np.bool_]:
+        """Which assets have no full window yet."""
+        rows = self.active.rows if self.active else 1
+        mask: NDArray[np.bool_] = self._windows.count < rows
+        return mask
 
     @property
     def waiting(self) -> int:

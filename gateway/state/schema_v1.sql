@@ -4,6 +4,11 @@ CREATE TABLE calibration (
   made        INTEGER NOT NULL,  -- Unix ns
   content     BLOB NOT NULL
 );
+CREATE TABLE memory (            -- what a detector has smoothed so far, so that a restart goes on where it stopped
+  asset       TEXT PRIMARY KEY,
+  fingerprint TEXT NOT NULL,
+  content     BLOB NOT NULL
+);
 CREATE TABLE alarm (
   asset    TEXT PRIMARY KEY,
   content  TEXT NOT NULL         -- JSON, as gateway.stages.alarm gives it

@@ -64,6 +64,18 @@ class StateStore:
         """Keep the calibration of `asset`; the former one is replaced."""
         self._db.execute("INSERT OR REPLACE INTO calibration VALUES (?, ?, ?, ?)", (asset, fingerprint, made, content))
 
+    def memory(self, asset: str, fingerprint: str) -> bytes | None:
+        """What the detector of `asset` remembered last, if it was of these tags and this model."""
+        row = self._db.execute(
+            "SELECT content FROM memory WHERE asset = ? AND fingerprint = ?", (asset, fingerprint)
+        ).fetchone()
+        return bytes(row[0]) if row else None
+
+    def keep_memories(self, memories: list[tuple[str, str, bytes]]) -> None:
+        """Keep (asset, fingerprint, content) of some assets, all or none."""
+        with self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?, ?)", memories)
+
     def alarms(self) -> dict[str, str]:
         """The alarm state of every asset that ever had one, as JSON."""
         return dict(self._db.execute("SELECT asset, content FROM alarm"))

@@ -6,12 +6,27 @@ unit stays silent is lost. Where `connect` does not answer, `backup` is tried.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar, Final, cast
 
-from gateway.sdk import Adapter, ConfigError, Connection, Device, DeviceConfig, DisconnectedError, Host, Sink
+from gateway.sdk import (
+    Adapter,
+    ConfigError,
+    Connection,
+    Device,
+    DeviceConfig,
+    DisconnectedError,
+    Host,
+    Sink,
+    Tag,
+    Value,
+    Written,
+)
 from gateway_modbus.config import ModbusDevice
+from gateway_modbus.doctor import examine
+from gateway_modbus.doctor_report import Findings
 from gateway_modbus.endpoint import Endpoint
 from gateway_modbus.frames import ANY, Request
 from gateway_modbus.frames import request as encode
@@ -19,6 +34,7 @@ from gateway_modbus.link import Link, Manners
 from gateway_modbus.opening import leave, open_link
 from gateway_modbus.poller import Poller
 from gateway_modbus.visits import Visits
+from gateway_modbus.write import write
 
 COUNTERS: Final = (
     "requests_total",
@@ -51,6 +67,7 @@ class ModbusAdapter(Adapter):
         self._endpoints = deque(Endpoint.parse(text) for text in (configs[0].connect, configs[0].backup) if text)
         self._line: Link | Visits | None = None
         self._link: Link | None = None
+        self._writing = asyncio.Lock()
         self._transaction = 0  # goes on over connections: some gateways send late answers into the next one
 
     async def connect(self) -> None:
@@ -94,6 +111,18 @@ class ModbusAdapter(Adapter):
         request = Request(encode(config.endpoint.unit, pdu), ANY, got.append, config.timeout, config.delay)
         (outcome,) = await self.read([request])
         return outcome, got[0] if got else b""
+
+    async def write(self, tag: Tag, value: Value) -> Written:
+        """As `gateway.sdk.Writes`. One write of this line after the other: some read before they change a part."""
+        device = next(device for device in self.connection.devices if tag in device.tags)
+        async with self._writing:
+            return await write(partial(self.ask, device), cast("ModbusDevice", device.config), tag, value)
+
+    async def examine(self, device: Device, say: Callable[[str], None]) -> Findings:
+        """Look at `device` over a connection of its own, by reads only. Raises DisconnectedError."""
+        units = {one.name: cast("ModbusDevice", one.config).endpoint.unit for one in self.connection.devices}
+        siblings = {name: unit for name, unit in units.items() if name != device.name}
+        return await examine(cast("ModbusDevice", device.config), siblings, say)
 
     async def read(self, requests: Sequence[Request]) -> list[int]:
         """Ask `requests`, between two polls and with nothing between them. As `Link.read`. Raises DisconnectedError."""

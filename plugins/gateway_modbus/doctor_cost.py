@@ -68,7 +68,9 @@ def left_over(first: bytes) -> float:
     """
     if len(first) == 1:
         return NOUGHT if first == b"\0" else 8.5
-    return sum(-math.log2(0.1 * (word == 0) + 0.25 / 256 * (word < BYTE) + 0.65 / 65536) for word in _words(first))
+    return math.fsum(
+        -math.log2(0.1 * (word == 0) + 0.25 / 256 * (word < BYTE) + 0.65 / 65536) for word in _words(first)
+    )
 
 
 def left_over_step(last: bytes, now: bytes) -> float:
@@ -115,5 +117,3 @@ def _ordered(number: float, coding: Coding) -> int:
     """The bits of a float as a whole number in the order of the floats."""
     pattern, top = _pattern(number, coding), 1 << 8 * struct.calcsize(_WHOLE[coding.type]) - 1
     return pattern if pattern < top else top - pattern
-
-

@@ -71,7 +71,7 @@ def rank(evidence: Evidence) -> list[Reading]:
 
 def certainty(readings: Sequence[Reading]) -> float:
     """How likely the first of `readings` is against all of them together, 0 to 1."""
-    return 1 / sum(2.0 ** max(-60.0, readings[0].bits - reading.bits) for reading in readings)
+    return 1 / math.fsum(2.0 ** max(-60.0, readings[0].bits - reading.bits) for reading in readings)
 
 
 def codings(registers: int) -> Iterator[tuple[Coding, float]]:

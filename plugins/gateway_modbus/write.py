@@ -32,8 +32,8 @@ _REASONS: Final = {
 }
 
 
-Ask = Callable[[int, bytes, float, float], Awaitable[tuple[int, bytes]]]
-"""Send a PDU in its turn: (unit, PDU, timeout, delay) → (outcome (`faults`), answer behind its function code)."""
+Ask = Callable[[bytes], Awaitable[tuple[int, bytes]]]
+"""Send a PDU to the device in its turn: → (outcome (`faults`), of a good one the answer behind its function code)."""
 
 
 async def write(ask: Ask, config: ModbusDevice, tag: Tag, value: Value) -> Written:
@@ -107,10 +107,10 @@ class _Write:
         return bytes([payload[1] & 1]) if table.bits else payload[1:]
 
     async def _ask(self, request: bytes) -> tuple[int, bytes]:
-        config = self._config
-        outcome, payload = await self._send_pdu(config.endpoint.unit, request, config.timeout, config.delay)
+        outcome, payload = await self._send_pdu(request)
         if outcome == TIMEOUT:
-            raise DisconnectedError(f"no answer within {config.timeout:g} s; what {self._row.name} holds is not known")
+            within = f"{self._config.timeout:g} s"
+            raise DisconnectedError(f"no answer within {within}; what {self._row.name} holds is not known")
         return outcome, payload
 
     def _decoded(self, held: bytes | None) -> Value | None:

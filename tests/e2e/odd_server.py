@@ -15,8 +15,6 @@ from asyncua import ua
 from asyncua.server.server import Server
 
 READ: dict[str, Callable[[str], Any]] = {
-    "Boolean": lambda text: text == "True", "Double": float, "Float": float, "Int64": int, "String": str,
-}  # fmt: skip
     "Boolean": lambda text: text == "True",
     "Double": float,
     "Float": float,

@@ -1,4 +1,4 @@
-"""A device that fails takes nobody with it: its own tags turn bad, the others keep their period, one line tells of it."""
+"""A device that fails takes nobody with it: its own tags turn bad, the others keep their period, one line says so."""
 
 import contextlib
 import time

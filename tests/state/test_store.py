@@ -11,12 +11,15 @@ from gateway.state.store import StateError, StateStore
 def test_what_is_kept_is_there_again(tmp_path: Path):
     store = StateStore(tmp_path / "state.db")
     store.keep_calibration("pump", "f1", 5, b"content")
+    store.keep_memories([("pump", "f1", b"smooth")])
     store.keep_alarms({"pump": "{}", "tank": "[]"})
     store.close()
     for _ in range(2):
         again = StateStore(tmp_path / "state.db")
         assert again.calibration("pump", "f1") == b"content"
         assert again.calibration("pump", "other tags") is None
+        assert again.memory("pump", "f1") == b"smooth"
+        assert again.memory("pump", "other tags") is None
         assert again.alarms() == {"pump": "{}", "tank": "[]"}
         again.close()
 
