@@ -3,9 +3,9 @@
     ./dev eval --root DIR --set skab [--series valve1_0,other_5] [--out DIR] [--limit ROWS]
     ./dev eval --live --root DIR --set skab --series valve1_0
 
-Streams a labelled set row by row (no row sees what comes after it), writes SERIES.csv (timestamp, score, alarm) and prints
-the table of DIR/score.py. `--live` plays the recordings by OPC UA and Modbus to a daemon and takes the alarms from the
-broker.
+Streams a labelled set row by row (no row sees what comes after it), writes SERIES.csv (timestamp, score, alarm) and
+prints the table of DIR/score.py. `--live` plays the recordings by OPC UA and Modbus to a daemon and takes the alarms
+from the broker.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from live import live
 
-from gateway.config.schema import AlarmConfig, AssetConfig
+from gateway.config.schema import AssetConfig
 from gateway.replay import Recording, Replay
 from gateway.sdk.config import DeviceConfig, TagConfig
 from gateway.stages.alarm import ACTIVE
@@ -39,7 +39,7 @@ def main() -> int:
     root = args.root / "data" if (args.root / "data" / "manifest.json").is_file() else args.root
     series = chosen(root, args.name, args.series)
     if args.live:
-        return live(root, args.name, series, args.pace)
+        return live(root, args.name, series, args.pace, args.limit)
     with tempfile.TemporaryDirectory() as scratch:
         out = args.out or Path(scratch)
         out.mkdir(parents=True, exist_ok=True)
@@ -99,10 +99,7 @@ def configuration(
     tags = {f"t{i}": TagConfig(description=column) for i, column in enumerate(columns)}
     device = DeviceConfig(device="series", adapter="replay", every=period, tags=tags)
     names = [f"series.{tag}" for tag in tags]
-    # Delays are seconds of a 1 Hz machine; slower recordings keep the same number of rows.
-    default = AlarmConfig()
-    alarm = AlarmConfig(on_delay=default.on_delay * period, off_delay=default.off_delay * period)
-    return [device], {"machine": AssetConfig(tags=names, calibrate=calibrate, alarm=alarm)}
+    return [device], {"machine": AssetConfig(tags=names, calibrate=calibrate)}
 
 
 def score(root: Path, name: str, out: Path) -> int:

@@ -35,6 +35,7 @@ ASSETS = 4  # each with a signal that swings far beyond all that it has learnt
 CALM, WILD, SWING = 60.0, 100.0, "400ms"  # the signal that they learn, what it swings to afterwards, and how fast
 STARTED_WITHIN, DRAINED_WITHIN = 30.0, 60.0
 ALARM_STATES = {"normal", "active-unacknowledged", "returned-unacknowledged"}  # nobody acknowledges here
+EVENTS = {"calibrated", "device lost", "device back"}  # a kill alone damages nothing
 _ID = re.compile(r"bench/([0-9a-f]+)/(alarm|event|telemetry)/([1-9]\d*)")
 
 
@@ -318,8 +319,9 @@ def judge(run: Torture) -> Verdict:
     verdict.note("unknown", *(key for key in untold if not run.told.may_have(key)))
     verdict.note("two contents under one id", *two)
     by_class = Counter(key.cls for key in accepted)
+    reads = sum(b'"device":"farm-' in copies[0] for copies in bodies.values())
     verdict.figures = {
-        "accepted": len(accepted), "alarms": by_class["alarm"], "events": by_class["event"],
+        "accepted": len(accepted), "reads": reads, "alarms": by_class["alarm"], "events": by_class["event"],
         "repeats": sum(len(copies) - 1 for copies in bodies.values()), "untold": len(untold), "outages": run.outages,
     }  # fmt: skip
     return verdict
@@ -344,7 +346,7 @@ def read(body: bytes, answered: dict[tuple[int, int], int]) -> tuple[Key | None,
 
 def _event(message: dict[str, Any]) -> str:
     if message["type"] == "event":
-        return "" if message["kind"] == "calibrated" else f"unexpected: {message['kind']}"
+        return "" if message["kind"] in EVENTS else f"unexpected: {message['kind']}"
     sound = message["state"] in ALARM_STATES and message["previous"] in ALARM_STATES - {message["state"]}
     named = message["contributions"][0]["tag"] == message["asset"].replace("asset", "swing") + ".level"
     return "" if sound and named and message["score"] >= 0 else "no such alarm"

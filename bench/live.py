@@ -16,22 +16,24 @@ from gateway.cli.subscriber import Subscriber
 ASSET = "recording"
 
 
-def live(root: Path, name: str, series: list[dict[str, Any]], pace: str) -> int:
+def live(root: Path, name: str, series: list[dict[str, Any]], pace: str, limit: int | None = None) -> int:
     """Play every series; 0 when each raised an alarm inside its labelled stretch and every row is accounted for."""
     print(
-        f"{'series':12} {'rows':>6} {'read':>6} {'scored':>6} {'abstained':>9}  alarms (row)                labelled   verdict"
+        f"{'series':12} {'rows':>6} {'read':>6} {'scored':>6} {'abstained':>9}  "
+        f"{'alarms (row)':26} {'labelled':11} verdict"
     )
-    verdicts = [_series(root / name, entry, pace) for entry in series]
+    verdicts = [_series(root / name, entry, pace, limit) for entry in series]
     return 0 if all(verdicts) else 1
 
 
-def _series(folder: Path, entry: dict[str, Any], pace: str) -> bool:
+def _series(folder: Path, entry: dict[str, Any], pace: str, limit: int | None) -> bool:
     with tempfile.TemporaryDirectory(prefix="fieldgate-eval-") as scratch:
-        rows, counters, alarms = _play(Path(scratch), folder / "data" / f"{entry['id']}.csv.gz", entry, pace)
+        rows, counters, alarms = _play(Path(scratch), folder / "data" / f"{entry['id']}.csv.gz", entry, pace, limit)
     labels = _labels(folder / "labels" / f"{entry['id']}.csv.gz")
     scored = counters["rows_scored_total"]
     abstained = sum(count for name, count in counters.items() if name.startswith("rows_abstained_"))
     read = counters["rows_evaluated_total"]
+    labels = labels[:rows]
     first, last = labels.index(True), len(labels) - 1 - labels[::-1].index(True)
     inside = [row for row in alarms if first <= row <= last]
     accounted = read == scored + abstained == rows
@@ -41,13 +43,15 @@ def _series(folder: Path, entry: dict[str, Any], pace: str) -> bool:
     return good
 
 
-def _play(scratch: Path, recording: Path, entry: dict[str, Any], pace: str) -> tuple[int, dict[str, int], list[int]]:
+def _play(
+    scratch: Path, recording: Path, entry: dict[str, Any], pace: str, limit: int | None
+) -> tuple[int, dict[str, int], list[int]]:
     """Rows played, the daemon's own counters, and the rows at which alarms went active."""
     log = scratch / "rows.csv"
     broker, ports = simulator("broker", log=scratch / "broker.log")
-    player, ready = simulator(
-        "player", "--csv", str(recording), "--pace", "reads", "--log", str(log), log=scratch / "player.log"
-    )
+    options = ["--csv", str(recording), "--pace", "reads", "--log", str(log)]
+    options += ["--limit", str(limit)] if limit else []
+    player, ready = simulator("player", *options, log=scratch / "player.log")
     subscriber = Subscriber(ports["mqtt5"], "fieldgate/eval/alarm/#")
     state = scratch / "state"
     state.mkdir()

@@ -28,8 +28,8 @@ from pymodbus.client import AsyncModbusTcpClient
 from gateway.sdk import Batch, Connection, TagTable
 from gateway.sdk.testing import host
 from gateway_modbus.adapter import ModbusAdapter
-from gateway_modbus.config import ModbusDevice
 from gateway_modbus.coding import Coding
+from gateway_modbus.config import ModbusDevice
 from gateway_modbus.decode import Decoder, Place
 
 REGISTERS, ROUNDS = 125, 3

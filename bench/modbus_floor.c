@@ -4,6 +4,7 @@
  *   floor client PORT DEVICES SECONDS HERTZ     asks every device for 125 registers; HERTZ 0 is as fast as it goes;
  *                                               prints requests and microseconds of CPU
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>

@@ -80,7 +80,7 @@ class Pipeline:
         for batch in batches:
             if batch.kind is Kind.CONFIRM:
                 self.image.confirm(batch.rows, now)
-        told = [batch for batch in batches if batch.kind is not Kind.CONFIRM]
+        told = [batch for batch in batches if batch.kind is not Kind.CONFIRM and len(batch)]
         if told:
             self._take(told, now)
         self._watch.readiness.lost(batch.group for batch in told if batch.kind is Kind.LOST)

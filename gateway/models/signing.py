@@ -118,7 +118,7 @@ def _parse(envelope: bytes) -> tuple[str, bytes, list[dict[str, str]]]:
     try:
         read: Any = orjson.loads(envelope)
         kind, payload = str(read["payloadType"]), _plain(read["payload"])
-        signatures = [{"keyid": str(one["keyid"]), "sig": str(one["sig"])} for one in read["signatures"]]
+        signatures = [{"keyid": str(one["keyid"]), "sig": _base64(_plain(one["sig"]))} for one in read["signatures"]]
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise BundleError("unsigned", f"no DSSE envelope: {error!r:.200}") from error
     if len(signatures) > MOST_SIGNATURES:

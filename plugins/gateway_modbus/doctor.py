@@ -215,7 +215,7 @@ class _Doctor:
     async def _look_at_siblings(self) -> None:
         for name, unit in self._siblings.items():
             outcome, _ = await self.line.ask(_ONE_REGISTER, unit)
-            self._found.facts[f"unit {unit} ({name})"] = words(outcome) if outcome in SILENT else "answers"
+            self._found.facts[f"unit {unit} ({name})"] = words(outcome if outcome in SILENT else GOOD)
 
     def _conclude(self) -> None:
         timeout = advised_timeout(self.line.times)

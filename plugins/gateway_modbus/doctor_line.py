@@ -84,7 +84,7 @@ class Line:
 
 _BITS: Final = frozenset({1, 2})
 _WORDS: Final[Mapping[int, str]] = {
-    GOOD: "good", TIMEOUT: "silence", SHORT: "an answer of another length", 1: "exception 1, no such function",
+    GOOD: "answers", TIMEOUT: "silence", SHORT: "an answer of another length", 1: "exception 1, no such function",
     2: "exception 2, no such address", 3: "exception 3, no such amount", 4: "exception 4, the device failed",
     6: "exception 6, busy", 10: "exception 10, the gateway has no path to the unit",
     11: "exception 11, the gateway gets no answer from the unit",

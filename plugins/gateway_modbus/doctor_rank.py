@@ -65,13 +65,19 @@ class Reading:
 
 def rank(evidence: Evidence) -> list[Reading]:
     """Every reading that is possible, the most plausible first."""
-    readings = [_reading(evidence, coding, rare) for coding, rare in codings(len(evidence.reads[0]) // 2)]
+    told = any(any(raw) for raw in evidence.reads)  # of noughts alone, nothing can be told but what is usual
+    readings = [
+        _reading(evidence, coding, rare) if told else Reading(coding, _values(evidence.reads, coding), rare)
+        for coding, rare in codings(len(evidence.reads[0]) // 2)
+    ]
     return sorted((reading for reading in readings if math.isfinite(reading.bits)), key=lambda reading: reading.bits)
 
 
 def certainty(readings: Sequence[Reading]) -> float:
-    """How likely the first of `readings` is against all of them together, 0 to 1."""
-    return 1 / math.fsum(2.0 ** max(-60.0, readings[0].bits - reading.bits) for reading in readings)
+    """How likely the values of the first of `readings` are against all others together, 0 to 1."""
+    first = readings[0]
+    shares = [(2.0 ** max(-60.0, first.bits - other.bits), other.values == first.values) for other in readings]
+    return math.fsum(share for share, same in shares if same) / math.fsum(share for share, _ in shares)
 
 
 def codings(registers: int) -> Iterator[tuple[Coding, float]]:
@@ -96,7 +102,7 @@ def _reading(evidence: Evidence, coding: Coding, rare: float) -> Reading:
         bits += _texts([_picked(raw, own) for raw in evidence.reads])
     else:
         bits += _numbers(evidence, [value for value in values if not isinstance(value, str)], coding)
-    return Reading(coding, tuple(values), bits)
+    return Reading(coding, values, bits)
 
 
 def _picked(raw: bytes, places: Sequence[int]) -> bytes:
@@ -109,10 +115,10 @@ def _left(reads: Sequence[bytes], places: Sequence[int]) -> float:
     return cost.left_over(rest[0]) + sum(cost.left_over_step(*pair) for pair in pairwise(rest))
 
 
-def _values(reads: Sequence[bytes], coding: Coding) -> list[Number | str]:
+def _values(reads: Sequence[bytes], coding: Coding) -> tuple[Number | str, ...]:
     raw = np.frombuffer(b"".join(reads), np.uint8).reshape(len(reads), -1)
     values, other = Decoder([Place(0, coding)])(raw)
-    return [other.get((row, 0), float(value)) for row, value in enumerate(values[:, 0])]
+    return tuple(other.get((row, 0), float(value)) for row, value in enumerate(values[:, 0]))
 
 
 def _texts(texts: Sequence[bytes]) -> float:

@@ -64,7 +64,7 @@ class TagFinding:
         for reading in self.readings[:shown]:
             mark = "as configured" if reading.coding == self.configured else ""
             value = self.shown(reading)
-            text = f"{value:.7g} {self.tag.unit}" if isinstance(value, float) else f"{value} {self.tag.unit}"
+            text = f"{value:.10g} {self.tag.unit}" if isinstance(value, float) else f"{value} {self.tag.unit}"
             lines.append(f"  {reading.coding.type:8} {reading.coding.order:9} {text:24} {mark}".rstrip())
         return [*lines, f"  paste:  {self.line}"]
 

@@ -61,7 +61,7 @@ def _raw(coding: Coding, number: float) -> float | int:
     if coding.type.startswith("float"):
         return _float(coding, number)
     whole = _whole(number)
-    low, high = _limits(coding)
+    low, high = limits(coding)
     if not low <= whole <= high:
         raise WriteRefusedError(f"{whole} is not within {low} to {high}")
     if coding.mask and whole << coding.shift & ~coding.mask:
@@ -69,8 +69,8 @@ def _raw(coding: Coding, number: float) -> float | int:
     return int(str(whole), 16) if coding.type in BCD else whole << coding.shift
 
 
-def _limits(coding: Coding) -> tuple[int, int]:
-    """The smallest and the largest whole number that it holds."""
+def limits(coding: Coding) -> tuple[int, int]:
+    """The smallest and the largest whole number that a type other than float and string holds."""
     if coding.mask:
         return 0, coding.mask >> coding.shift
     if coding.type == "bool":

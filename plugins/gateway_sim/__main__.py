@@ -13,12 +13,14 @@ from pydantic import TypeAdapter
 from gateway.sdk import Duration
 from gateway_sim.broker import BrokerMissingError
 from gateway_sim.process import die_with_parent
+from gateway_sim.profile import ProfileError
 from gateway_sim.recording import RecordingError
 
 _MODULES: Final = {
     "plant": "gateway_sim.plant_process",
     "player": "gateway_sim.player",
     "farm": "gateway_sim.farm_process",
+    "modbus": "gateway_sim.modbus_profile",
     "broker": "gateway_sim.broker",
 }
 _FAST: Final = frozenset({"farm"})  # runs on uvloop where that is installed
@@ -50,7 +52,13 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     top = argparse.ArgumentParser(prog="python -m gateway_sim", description="Simulated plant, devices and broker.")
     verbs = top.add_subparsers(dest="verb", required=True)
-    for verb, add in (("plant", _plant), ("player", _player), ("farm", _farm), ("broker", _broker)):
+    for verb, add in (
+        ("plant", _plant),
+        ("player", _player),
+        ("farm", _farm),
+        ("modbus", _modbus),
+        ("broker", _broker),
+    ):
         one = verbs.add_parser(verb)
         one.add_argument("--keep", action="store_true", help="do not end at the end of stdin")
         add(one)
@@ -85,6 +93,10 @@ def _farm(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--journal", type=Path, help="file that gets device,count,wall_us for each answered read")
 
 
+def _modbus(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("profile", type=Path, metavar="PROFILE.yaml", help="tags, waves and faults of each unit")
+
+
 def _broker(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--port", type=int, default=0, help="MQTT 5")
     verb.add_argument("--port-311", type=int, default=0, help="MQTT 3.1.1")
@@ -115,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         with asyncio.Runner(loop_factory=loop_factory(options.verb)) as runner:
             runner.run(run(options))
-    except (RecordingError, BrokerMissingError, OSError) as error:
+    except (RecordingError, ProfileError, BrokerMissingError, OSError) as error:
         print(error, file=sys.stderr)  # noqa: T201 - a command line
         return 1
     return 0

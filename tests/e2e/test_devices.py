@@ -105,8 +105,10 @@ def test_a_failing_device_takes_nobody_with_it(rig: Rig, number: int, fails: str
     device = f"farm-{number}"
     span = fault(rig, device, lambda: rig.farm.tell(fails), lambda: rig.farm.tell(recovers))
     assert_only(rig, device, span)
-    assert len(rig.site.lines("device lost", device=device)) == 1
-    assert len(rig.site.lines("device back", device=device)) == 1
+    for event in ("device lost", "device back"):
+        assert len(rig.site.lines(event, device=device)) == 1
+        until(lambda: rig.ear.told("event", kind=event, name=device), event)  # noqa: B023 - called at once
+        assert len(rig.ear.told("event", kind=event, name=device)) == 1
 
 
 @pytest.mark.parametrize("mode", ["garbage", "dying"])

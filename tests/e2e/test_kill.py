@@ -17,6 +17,7 @@ def test_what_a_killed_gateway_had_accepted_arrives_whole_and_under_one_id(
     verdict = judge(torture(tmp_path, kills, seed=20240501))
     assert not verdict.kinds, verdict.examples
     assert verdict.figures["accepted"] > 20 * kills
+    assert verdict.figures["reads"] > 10 * kills
     assert verdict.figures["alarms"] > 0
     assert verdict.figures["outages"] > 0
 
