@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Self
 
 from rig import Mosquitto, Sink, answered_us, counter_of, cpu_seconds, farm_config, journal, quantile, rss_mb
 
@@ -29,7 +30,8 @@ class Plant:
         self.folder, self.journal = folder, folder / "journal.csv"
         self.broker = Mosquitto(folder)
         self.farm, ready = simulator(
-            "farm", "--devices", str(DEVICES), "--registers", str(REGISTERS), "--journal", str(self.journal), log=folder / "farm.log"
+            "farm", "--devices", str(DEVICES), "--registers", str(REGISTERS), "--journal", str(self.journal),
+            log=folder / "farm.log",
         )  # fmt: skip
         self.sink = Sink(self.broker.port, "fieldgate/bench/telemetry/#")
         self.config = farm_config(folder, ready, self.broker.port)
@@ -46,7 +48,7 @@ class Plant:
         self.sink.stop()
         self.broker.stop()
 
-    def __enter__(self) -> "Plant":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,12 +112,18 @@ def outage(seconds: float) -> bool:
         plant.gateway.stop()
         plant.sink.quiet(3.0, 30.0)
         answered = {(device, count) for device, count, _ in journal(plant.journal)}
-        got = [(message["id"], int(message["device"].split("-")[1]), counter_of(message), message) for _, message in plant.sink.messages if "status" not in message]  # fmt: skip
+        got = [
+            (message["id"], int(message["device"].split("-")[1]), counter_of(message), message)
+            for _, message in plant.sink.messages
+            if "status" not in message
+        ]
     content = {identity: message for identity, _, _, message in got}
     same = all(content[identity] == message for identity, _, _, message in got)
     lost = answered - {(device, count) for _, device, count, _ in got}
-    print(f"outage  broker away {seconds:.0f} s, SIGKILL meanwhile: {len(lost)} of {len(answered)} reads lost, "
-          f"{len(got) - len(content)} came twice, {'all' if same else 'NOT ALL'} with the same content under the same id")  # fmt: skip
+    print(
+        f"outage  broker away {seconds:.0f} s, SIGKILL meanwhile: {len(lost)} of {len(answered)} reads lost, "
+        f"{len(got) - len(content)} came twice, {'all' if same else 'NOT ALL'} with the same content under its id"
+    )
     return not lost and same
 
 

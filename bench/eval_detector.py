@@ -20,9 +20,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gateway.config.schema import AlarmConfig
-from gateway.models.detector import Detector, Member
+from gateway.config.schema import AssetConfig
+from gateway.models.cohorts import alarm_of, member_of
+from gateway.models.detector import Detector
 from gateway.stages.alarm import SECOND, Alarms
+from gateway.stages.sensor import Sensors
 
 MEMBER = np.zeros(1, np.int64)
 
@@ -30,27 +32,33 @@ MEMBER = np.zeros(1, np.int64)
 class Asset:
     """One asset: its detector, its alarm, and its clock."""
 
-    def __init__(self, width: int, calibrate: int, period: float) -> None:
-        alarm = AlarmConfig()
-        self.detector = Detector(width, [Member(alarm.budget * period, calibrate)])
-        self.alarms = Alarms([alarm])
+    def __init__(self, width: int, calibrate: int, period: float, factor: float = 1.0) -> None:
+        config = AssetConfig(tags=[f"series.t{i}" for i in range(width)], calibrate=max(calibrate, 50))
+        self.detector = Detector(width, [member_of(config, period)])
+        self.sensors = Sensors(width, [calibrate])
+        self.alarms = Alarms([alarm_of(config, period)], width, [True])
+        self._factor = factor
         self._step, self._now = round(period * SECOND), SECOND
 
     def row(self, x: NDArray[np.float64]) -> tuple[float, int]:
         """The score of one row (NaN while calibrating) and whether the alarm is active."""
-        scores = self.detector.score(MEMBER, x[None])
+        faulty, _ = self.sensors.step(MEMBER, x[None])
+        scores = self.detector.score(MEMBER, x[None] if faulty is None else np.where(faulty, np.nan, x))
         self._now += self._step
-        self.alarms.step(MEMBER, scores.score, scores.threshold, np.array([self._now]))
+        threshold = self._factor * scores.threshold
+        self.alarms.step(MEMBER, scores.score, threshold, np.array([self._now]), scores.lead)
         self.detector.poll()
         return float(scores.score[0]), int(self.alarms.active[0])
 
 
-def stream(root: Path, name: str, series: dict[str, Any], rows: int | None) -> Iterator[tuple[Any, float, int]]:
-    """(timestamp, score, alarm) of every row of a series."""
+def stream(
+    root: Path, name: str, series: dict[str, Any], rows: int | None, factor: float = 1.0
+) -> Iterator[tuple[Any, float, int]]:
+    """(timestamp, score, alarm) of every row of a series; thresholds are multiplied by `factor`."""
     data = pd.read_csv(root / name / "data" / f"{series['id']}.csv.gz", nrows=rows)
     values = data.iloc[:, 1:].to_numpy(float)
     train = training(root / name, series)
-    asset = Asset(values.shape[1], len(train) or series["calib_rows"], series["period_s"])
+    asset = Asset(values.shape[1], len(train) or series["calib_rows"], series["period_s"], factor)
     for x in train:
         asset.row(x)
     for timestamp, x in zip(data.timestamp, values, strict=True):

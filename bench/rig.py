@@ -1,4 +1,4 @@
-"""What the benches share: a broker that can be stopped and started, a subscriber that keeps its session, process figures."""
+"""What the benches share: a broker that stops and starts, a subscriber that keeps its session, process figures."""
 
 import contextlib
 import os
@@ -67,7 +67,7 @@ class Sink:
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 1)
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(1, 1)
-        keep = Properties(PacketTypes.CONNECT)
+        keep = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's own
         keep.SessionExpiryInterval = 3600
         self._client.connect("127.0.0.1", port, clean_start=False, properties=keep)
         self._client.loop_start()
@@ -114,14 +114,14 @@ def farm_config(folder: Path, ready: dict[str, Any], port: int, telemetry: str =
     """Every register of every device of a farm as one tag."""
     tags = {f"r{i}": {"at": f"holding:{i}", "type": "uint16"} for i in range(ready["registers"])}
     devices = [
-        {"device": f"farm-{i}", "adapter": "modbus", "connect": f"tcp://127.0.0.1:{p}?unit=1", "every": ready["period"], "tags": tags, **more}
+        {
+            "device": f"farm-{i}", "adapter": "modbus", "connect": f"tcp://127.0.0.1:{p}?unit=1",
+            "every": ready["period"], "tags": tags, **more,
+        }
         for i, p in enumerate(ready["ports"])
     ]  # fmt: skip
-    root = {
-        "gateway": {"id": "bench"},
-        "mqtt": {"url": f"mqtt://127.0.0.1:{port}", "reconnect_max": "2s"},
-        "telemetry": telemetry,
-    }
+    mqtt = {"url": f"mqtt://127.0.0.1:{port}", "reconnect_max": "2s"}
+    root = {"gateway": {"id": "bench"}, "mqtt": mqtt, "telemetry": telemetry}
     return write_configuration(folder, root, devices)
 
 

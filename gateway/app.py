@@ -18,9 +18,11 @@ from gateway.deliver.publisher import Publisher
 from gateway.deliver.topics import Topics
 from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner, Surroundings, broken
+from gateway.models.answers import collect
 from gateway.models.cohorts import DEFAULT, assemble
 from gateway.models.learning import Learning
 from gateway.models.session import open_session
+from gateway.models.tending import News, Tending
 from gateway.ops.files import RealFiles
 from gateway.ops.health import Health, State
 from gateway.ops.supervisor import Supervisor
@@ -69,6 +71,7 @@ class Gateway:
         self.pipeline = Pipeline(self.table, self.judged.watch, outward)
         self.gate = Gate(self._turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue)
         self.learning = Learning(self.judged, self._learnt, log)
+        self.tending = Tending(self.learning)
         self.runners = self._runners(adapter_of)
         self.supervisor = Supervisor(clock, log, self.health)
         self.watchdog = Watchdog(clock, self._progress(), log)
@@ -174,9 +177,11 @@ class Gateway:
             await asyncio.sleep(SWEEP)
             self.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
             self._look_after()
+            self._announce_all(self.tending.answer(await asyncio.to_thread(collect, self.state)))
             if self.clock.monotonic() >= remember:
                 remember += MEMORY
                 self._keep_memories()
+                self._announce_all(self.tending.look())
             self._keep_state()
 
     def _look_after(self) -> None:
@@ -246,6 +251,8 @@ class Gateway:
         memories, store = self.learning.memories(), self._opened
         if memories:
             self._later(lambda: store.keep_memories(memories))
+        if chunks := self.learning.gathering():
+            self._later(lambda: store.keep_gathered(chunks))
 
     def _restore_alarm(self, name: str, record: str) -> None:
         if name not in self.judged.watch.names:
@@ -263,6 +270,14 @@ class Gateway:
 
     def _announce(self, name: str, kind: str, text: str) -> None:
         self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text))
+
+    def _announce_all(self, news: Sequence[News]) -> None:
+        store = self._opened
+        for one in news:
+            if one.forget:
+                self._later(lambda asset=one.name: store.forget_calibration(asset))  # type: ignore[misc]
+            event = GatewayEvent(one.kind, one.name, self.clock.wall_ns(), one.text, one.fields)
+            self.pipeline.send(Class.EVENT, one.name, event)
 
     def _told_of_model(self, name: str, kind: str, text: str, fields: Mapping[str, Any]) -> None:
         self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text, fields))

@@ -16,12 +16,14 @@ from gateway.deliver.event import AlarmEvent, Class, Contribution, GatewayEvent,
 from gateway.deliver.payloads.columnar import Columnar
 from gateway.ingest.image import Image
 from gateway.sdk.batch import Batch, Kind
-from gateway.sdk.quality import BAD
+from gateway.sdk.quality import BAD, UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
 from gateway.sdk.tags import TagTable
 from gateway.stages.alarm import ACTIVE, State, Transition
 from gateway.stages.condition import Conditioner, Mode, Readings
 from gateway.stages.features import Gathered, gather
 from gateway.stages.score import Abstain, Scores
+from gateway.stages.sensor import Fault, Finding
+from gateway.stages.stuck import CHOICES
 from gateway.stages.watch import Cohort, Watch
 
 _TOP = 5  # contributions that an alarm names
@@ -104,6 +106,8 @@ class Pipeline:
     def _take(self, batches: Sequence[Batch], now: int) -> None:
         raw = self._columns(batches)
         other = {row: thing for batch in batches for row, thing in batch.other.items()}
+        if self.image.other:
+            self.image.forget(raw.rows, other)
         exempt = np.isin(raw.rows, list(other)) if other else None
         new = self._condition(raw, self.image.time[raw.rows], exempt)
         mode = self._out.telemetry
@@ -182,13 +186,40 @@ class Pipeline:
         members = self._place[assets]
         image = self.image
         seen = gather(cohort.index[members], image.value, image.status, image.time)
-        scores = cohort.scorer.score(members, seen.x)
         time = np.where(seen.time > 0, seen.time, received)
+        if cohort.sensors is not None:
+            seen = self._without_faults(cohort, members, seen, time)
+        scores = cohort.scorer.score(members, seen.x)
         if scores.ticket:
             pending = scores.reason == Abstain.PENDING
             part = Gathered(seen.x[pending], seen.good[pending], seen.time[pending])
             self._waiting[scores.ticket] = (number, assets[pending], part, time[pending])
         self._judge(number, assets, seen, scores, time)
+
+    def _without_faults(
+        self, cohort: Cohort, members: NDArray[np.int64], seen: Gathered, time: NDArray[np.int64]
+    ) -> Gathered:
+        """What the model may see: tags whose sensor is at fault are left out, and told of once."""
+        assert cohort.sensors is not None  # noqa: S101 - the caller has looked
+        beyond = None
+        if int(seen.good.sum()) < seen.x.size:
+            beyond = self.image.status[cohort.index[members]] == UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
+        left_out, findings = cohort.sensors.step(members, seen.x, beyond)
+        for finding in findings:
+            at = int(np.flatnonzero(members == finding.member)[0])
+            self._tell_finding(cohort, finding, int(time[at]))
+        return seen if left_out is None else seen.without(left_out)
+
+    def _tell_finding(self, cohort: Cohort, finding: Finding, time: int) -> None:
+        asset = self._watch.names[int(cohort.assets[finding.member])]
+        row = int(cohort.index[finding.member, finding.tag])
+        tag, value = self._table.names[row], float(self.image.value[row])
+        good = finding.fault in (Fault.GOOD, Fault.RELEASED)
+        kind, what = ("sensor good", "good again") if good else ("sensor fault", finding.fault.words)
+        self.counters["sensor_goods_total" if good else "sensor_faults_total"] += 1
+        fields = {"tag": tag, "fault": what, "value": value, "unit": self._table.units[row]}
+        text = f"{asset}: the sensor of {tag} is {what}" + ("" if good else "; it is left out of the score")
+        self.send(Class.EVENT, asset, GatewayEvent(kind, asset, time, text, fields))
 
     def late(self, ticket: int, scores: Scores) -> None:
         """Judge rows that were PENDING: `scores` is what their model, in a process of its own, says to them now."""
@@ -202,10 +233,20 @@ class Pipeline:
         self.scored.append((number, assets, seen, scores))
         self._count_scores(scores)
         told = scores.reason != Abstain.PENDING if scores.ticket else slice(None)
-        moved = self._watch.alarms.step(assets[told], scores.score[told], scores.threshold[told], time[told])
+        lead = scores.lead[told]
+        moved = self._watch.alarms.step(assets[told], scores.score[told], scores.threshold[told], time[told], lead)
         for transition in moved:
             at = int(np.flatnonzero(assets == transition.asset)[0])
             self._send_alarm(cohort, transition, at, seen, scores)
+        for asset in self._watch.alarms.stuck.take():
+            self._ask(asset, int(time[np.flatnonzero(assets == asset)[0]]))
+
+    def _ask(self, asset: int, time: int) -> None:
+        """An alarm has stood for long: what is to be done about it?"""
+        name = self._watch.names[asset]
+        text = f"{name}: the alarm stays. {', '.join(CHOICES)}: fieldgate asset accept|recalibrate|fault {name}"
+        self.counters["alarms_stay_total"] += 1
+        self.send(Class.EVENT, name, GatewayEvent("alarm stays", name, time, text, {"choices": list(CHOICES)}))
 
     def _count_scores(self, scores: Scores) -> None:
         for reason, count in enumerate(np.bincount(scores.reason).tolist()):
@@ -216,7 +257,8 @@ class Pipeline:
     def _send_alarm(self, cohort: Cohort, transition: Transition, at: int, seen: Gathered, scores: Scores) -> None:
         watch, table = self._watch, self._table
         name, rows = watch.names[transition.asset], watch.rows[transition.asset]
-        order = np.argsort(-np.nan_to_num(scores.contrib[at], nan=-np.inf))[:_TOP].tolist()
+        shares = scores.contrib[at]
+        order = np.argsort(-shares)[: min(_TOP, np.count_nonzero(np.isfinite(shares)))].tolist()  # NaN comes last
         contributions = tuple(
             Contribution(
                 table.names[rows[j]], float(scores.contrib[at, j]), float(seen.x[at, j]), float(scores.expected[at, j]),
@@ -280,4 +322,6 @@ def _sentence(asset: str, transition: Transition, contributions: Iterable[Contri
     if first is None or transition.state not in ACTIVE:
         return f"{asset}: {_word(transition.state)}"
     unit = f" {first.unit}" if first.unit else ""
+    if first.expected is None or np.isnan(first.expected):  # a user's model need not say
+        return f"{asset}: {first.tag} is {first.value:.4g}{unit}, which speaks most for it"
     return f"{asset}: {first.tag} is {first.value:.4g}{unit}, expected {first.expected:.4g}{unit} given the other tags"

@@ -48,7 +48,7 @@ class Rig:
         return [json.loads(message.body) for message in self.out.take()]
 
 
-def test_the_first_scan_is_sent_whole_and_then_only_changes():
+def test_the_first_scan_is_sent_whole_and_then_only_changes() -> None:
     rig = Rig()
     [first] = rig.scan(1, 2, 3, 4)
     assert (first["tags"], first["values"]) == ([f"pump.{t}" for t in "abcd"], [1, 2, 3, 4])
@@ -58,12 +58,12 @@ def test_the_first_scan_is_sent_whole_and_then_only_changes():
 
 
 @pytest.mark.parametrize(("telemetry", "messages"), [("all", 3), ("changes", 1), ("off", 0)])
-def test_telemetry_modes(telemetry: Mode, messages: int):
+def test_telemetry_modes(telemetry: Mode, messages: int) -> None:
     rig = Rig(telemetry)
     assert sum(len(rig.scan(1, 2, 3, 4)) for _ in range(3)) == messages
 
 
-def test_every_reading_is_accounted_for():
+def test_every_reading_is_accounted_for() -> None:
     rig = Rig()
     rng = np.random.default_rng(0)
     put = 0
@@ -77,7 +77,7 @@ def test_every_reading_is_accounted_for():
     assert count["readings_total"] == 200 == put + count["readings_suppressed_total"]
 
 
-def test_a_failed_read_is_told_once_and_never_gives_a_number():
+def test_a_failed_read_is_told_once_and_never_gives_a_number() -> None:
     rig = Rig()
     rig.scan(1, 2, 3, 4)
     for _ in range(3):
@@ -88,7 +88,7 @@ def test_a_failed_read_is_told_once_and_never_gives_a_number():
     assert told["status"] == [quality.BAD_TIMEOUT] * 4
 
 
-def test_what_goes_stale_is_told_with_its_last_value():
+def test_what_goes_stale_is_told_with_its_last_value() -> None:
     rig = Rig()
     rig.scan(1, 2, 3, 4)
     rig.pipeline.sweep(rig.time + 4 * SECOND, rig.time + 4 * SECOND)
@@ -98,14 +98,21 @@ def test_what_goes_stale_is_told_with_its_last_value():
     assert told["time"] == rig.time // 10**6
 
 
-def test_text_is_reported_when_it_changes():
+def test_text_is_reported_when_it_changes() -> None:
     rig = Rig()
     assert rig.scan(1, 2, 3, np.nan, d="auto")[0]["values"] == [1, 2, 3, "auto"]
     assert rig.scan(1, 2, 3, np.nan, d="auto") == []
     assert rig.scan(1, 2, 3, np.nan, d="hand")[0]["values"] == ["hand"]
 
 
-def test_two_scans_of_a_group_in_one_turn_are_both_worked_on():
+def test_a_number_in_the_place_of_text_is_a_number_again() -> None:
+    rig = Rig()
+    rig.scan(1, 2, 3, np.nan, d="fault")
+    assert rig.scan(1, 2, 3, 7.0)[0]["values"] == [7.0]
+    assert rig.pipeline.image.other == {}
+
+
+def test_two_scans_of_a_group_in_one_turn_are_both_worked_on() -> None:
     rig = Rig("all")
     group = rig.table.groups[0]
     batches = [Batch.of(group, np.full(4, float(i)), SECOND * (i + 1)) for i in range(3)]
@@ -129,7 +136,7 @@ def replay(value: NDArray[np.float64]) -> tuple[list[dict[str, Any]], Replay]:
     return [json.loads(message.body) for message in run.out.take() if message.cls is Class.ALARM], run
 
 
-def test_a_fault_raises_one_alarm_that_names_the_tag_and_returns():
+def test_a_fault_raises_one_alarm_that_names_the_tag_and_returns() -> None:
     events, run = replay(recording(500))
     assert [event["state"] for event in events] == ["active-unacknowledged", "returned-unacknowledged"]
     raised = events[0]
@@ -150,7 +157,7 @@ def _row(event: dict[str, Any]) -> int:
     return int(minutes) * 60 + int(seconds)
 
 
-def test_a_replay_gives_the_same_events_every_time_and_looks_at_nothing_ahead():
+def test_a_replay_gives_the_same_events_every_time_and_looks_at_nothing_ahead() -> None:
     value = recording(500)
     whole, _ = replay(value)
     again, _ = replay(value)
@@ -159,14 +166,14 @@ def test_a_replay_gives_the_same_events_every_time_and_looks_at_nothing_ahead():
     assert cut == whole[:1]
 
 
-def test_a_row_without_good_tags_is_abstained_from_and_counted():
+def test_a_row_without_good_tags_is_abstained_from_and_counted() -> None:
     value = recording(300)
     value[250:260] = np.nan
     _, run = replay(value)
     assert run.pipeline.counters["rows_abstained_too_few_good_total"] == 10
 
 
-async def test_batches_may_share_a_turn_without_losing_a_row():
+async def test_batches_may_share_a_turn_without_losing_a_row() -> None:
     """The gate gathers what comes within a tick; the detector still sees every row."""
     value = recording(400)
     run = Replay("g", [pump()], {"pump": ASSET})
@@ -178,7 +185,7 @@ async def test_batches_may_share_a_turn_without_losing_a_row():
     assert run.pipeline.counters["rows_evaluated_total"] == 400
 
 
-def test_a_lost_group_does_not_hold_its_asset_back():
+def test_a_lost_group_does_not_hold_its_asset_back() -> None:
     other = DeviceConfig(device="valve", adapter="x", every=1.0, tags={"p": TagConfig()})
     table = TagTable.build([pump(), other])
     judged = assemble({"m": AssetConfig(tags=["pump.a", "valve.p"], calibrate=50, min_good=0.5)}, table)

@@ -81,6 +81,8 @@ class AlarmConfig(Table):
     """False alarms that may be raised in the long run: 1/week."""
     realarm: Delay = 0.0
     """Shortest time between two alarms of one asset; what rises earlier keeps silent until then."""
+    stays: Delay = 86400.0
+    """Active this long, an alarm is asked about, and rises anew only above the level it stayed at; 0s: never."""
 
 
 class AssetConfig(Table):
@@ -96,6 +98,10 @@ class AssetConfig(Table):
     """Good rows that the detector learns from before it scores."""
     min_good: float = Field(default=0.5, gt=0, le=1)
     """Share of the tags that must be good; with fewer the asset abstains."""
+    baseline: Delay = 86400.0
+    """Span over which slow change counts as normal, and is told of as drift; at least 3000 rows; 0s: it never does."""
+    sensors: bool = True
+    """Tell sensor faults (frozen, dead, out of range, spike, noise) apart, and leave such tags out of the score."""
     alarm: AlarmConfig = AlarmConfig()
     """When the score becomes an alarm."""
 

@@ -1,5 +1,6 @@
 """The image: the last value of every tag, as columns. The one place that remembers."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,14 @@ class Image:
             self.time[rows] = new.time
         else:
             self.time[rows[usable]] = new.time[usable]
+
+    def forget(self, rows: NDArray[np.uint32], still: Collection[int]) -> None:
+        """Of what is no number, drop what was read again as one: `rows` were read, those in `still` are no numbers."""
+        kept = np.fromiter(self.other, np.uint32, len(self.other))
+        for row in kept[np.isin(kept, rows)].tolist():
+            if row not in still:
+                del self.other[row]
+                self.reported_status[row] = _NEVER  # the number is news, whatever was reported before the text
 
     def confirm(self, rows: Rows, now: int) -> None:
         """The source says that `rows` still hold: those that had gone stale are good again."""

@@ -6,16 +6,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import AssetConfig
+from gateway.config.schema import AlarmConfig, AssetConfig
 from gateway.models.detector import Detector, Member, Submit, inline
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.tags import TagTable
 from gateway.stages.alarm import Alarms
 from gateway.stages.features import Readiness
 from gateway.stages.score import Abstain, Scorer, Scores
+from gateway.stages.sensor import Sensors
 from gateway.stages.watch import Cohort, Watch
 
 DEFAULT = "default"
+FEWEST = 3000  # rows of a baseline: what is shorter would follow the faults themselves
 VERSION = "1"  # of the built-in detector: another one needs another calibration
 
 
@@ -86,19 +88,20 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
     builtin = [i for i, config in enumerate(configs) if config.model == DEFAULT]
     for width in sorted({len(rows[i]) for i in builtin}):
         members = [i for i in builtin if len(rows[i]) == width]
-        detector = Detector(width, [_member(configs[i], periods[i]) for i in members], submit)
+        detector = Detector(width, [member_of(configs[i], periods[i]) for i in members], submit)
         index = np.array([rows[i] for i in members], np.int64)
-        cohorts.append(Cohort(detector, np.array(members, np.int64), index, DEFAULT, VERSION))
+        cohorts.append(
+            Cohort(detector, np.array(members, np.int64), index, DEFAULT, VERSION, _sensors(configs, members))
+        )
         detectors.append(detector)
     for model in sorted({config.model for config in configs} - {DEFAULT}):
         members = [i for i, config in enumerate(configs) if config.model == model]
         watched = [_watched(names[i], configs[i], table, periods[i]) for i in members]
         index = np.array(_one_width(model, [rows[i] for i in members]), np.int64)
-        cohorts.append(Cohort(own(model, watched), np.array(members, np.int64), index, model, ""))
-    watch = Watch(
-        names, configs, rows, tuple(cohorts), Alarms([config.alarm for config in configs]),
-        Readiness(groups, len(table.groups)),
-    )  # fmt: skip
+        cohorts.append(
+            Cohort(own(model, watched), np.array(members, np.int64), index, model, "", _sensors(configs, members))
+        )
+    watch = Watch(names, configs, rows, tuple(cohorts), _alarms(configs, periods), Readiness(groups, len(table.groups)))
     return Judged(watch, detectors, periods, timed)
 
 
@@ -113,8 +116,27 @@ def _one_width(model: str, rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]
     return rows
 
 
-def _member(config: AssetConfig, period: float) -> Member:
-    return Member(config.alarm.budget * period, config.calibrate, config.min_good)
+def _sensors(configs: Sequence[AssetConfig], members: Sequence[int]) -> Sensors:
+    """What judges the tags of a cohort; an asset that wants none has nothing to learn."""
+    rows = [configs[i].calibrate if configs[i].sensors else 0 for i in members]
+    return Sensors(len(configs[members[0]].tags), rows)
+
+
+def member_of(config: AssetConfig, period: float) -> Member:
+    """What the detector is told of an asset with a row each `period` seconds."""
+    baseline = max(config.baseline / period, FEWEST) if config.baseline else 0.0
+    return Member(config.alarm.budget * period, config.calibrate, config.min_good, baseline)
+
+
+def _alarms(configs: Sequence[AssetConfig], periods: Sequence[float]) -> Alarms:
+    kinds = max((len(config.tags) for config in configs), default=1)
+    alarms = [alarm_of(config, period) for config, period in zip(configs, periods, strict=True)]
+    return Alarms(alarms, kinds, [config.model == DEFAULT for config in configs])
+
+
+def alarm_of(config: AssetConfig, period: float) -> AlarmConfig:
+    """Its alarm: a score holds until the next row, so that a delay that is shorter than a row is met by one."""
+    return config.alarm.model_copy(update={"on_delay": 0.0}) if config.alarm.on_delay < period else config.alarm
 
 
 def _period(config: AssetConfig, rows: Sequence[int], table: TagTable) -> float:

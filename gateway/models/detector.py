@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.models.baseline import Baseline
 from gateway.models.calibration import SPANS, Calibration, CalibrationError, alphas, fit
 from gateway.models.rows import Rows
 from gateway.models.session import Session, open_session
@@ -37,11 +38,13 @@ class Member:
         rate: false alarms per row that are allowed: the budget in events per second, times the period in seconds.
         calibrate: good rows to learn from.
         min_good: share of the tags that must be good for a row to count.
+        baseline: rows over which slow change counts as normal; 0: it never does.
     """
 
     rate: float
     calibrate: int = 600
     min_good: float = 0.5
+    baseline: float = 0.0
 
 
 class Detector:
@@ -64,6 +67,7 @@ class Detector:
         self._threshold = np.full(n, np.nan)
         self._min_good = np.array([member.min_good for member in members]) * width
         self._bank = _empty_bank(n, k, width)
+        self._baseline = Baseline(width, [member.baseline for member in members])
         self._stiffness = np.ones((n, k, 1, 1), np.float32)
         self._alpha = alphas(SPANS).astype(np.float32)[:, None, None]
         self._e = np.zeros((n, k, 1, width), np.float32)
@@ -123,9 +127,10 @@ class Detector:
         score, contrib, expected, e, residual = session.run(OUTPUTS, feed)
         if bad is not None:
             e = e - self._fade(members, bad) * residual
-        self._e[members] = e
-        threshold = self._threshold[members]
-        return Scores(score[:, 0, 0].astype(float), threshold, contrib[:, 0].astype(float), expected[:, 0, 0], reason)
+        threshold, found = self._threshold[members], score[:, 0, 0].astype(float)
+        fall = self._baseline.follow(members, x, found, self._bank["m"])
+        self._e[members] = e if fall is None else e - fall
+        return Scores(found, threshold, contrib[:, 0].astype(float), expected[:, 0, 0], reason)
 
     def _fade(self, members: NDArray[np.int64], bad: NDArray[np.bool_]) -> NDArray[np.float32]:
         """By what part of its distance from what the others let expect a bad tag moves there: f4[B, K, 1, D].
@@ -174,16 +179,40 @@ class Detector:
         self._e[member] = 0
 
     def memory(self, member: int) -> bytes:
-        """The smoothed tags of `member`: with them a restart goes on where it stopped, not from normal."""
-        memory: bytes = self._e[member].tobytes()
+        """The smoothed tags of `member` and its baseline: with them a restart goes on where it stopped."""
+        memory: bytes = self._e[member].tobytes() + self._baseline.shift[member].astype(np.float32).tobytes()
         return memory
 
     def remember(self, member: int, data: bytes) -> None:
         """Take up what `memory` gave. Raises CalibrationError when it is of another shape, or no numbers."""
-        e = np.frombuffer(data, np.float32) if len(data) == self._e[member].nbytes else np.array([np.nan])
-        if not np.isfinite(e).all():
+        size = self._e[member].nbytes
+        kept = np.frombuffer(data, np.float32) if len(data) == size + 4 * self.width else np.array([np.nan])
+        if not np.isfinite(kept).all():
             raise CalibrationError("stored memory is not of this asset")
-        self._e[member] = e.reshape(self._e[member].shape)
+        self._e[member] = kept[: -self.width].reshape(self._e[member].shape)
+        self._baseline.put(member, kept[-self.width :], self._bank["m"])
+
+    @property
+    def drift(self) -> NDArray[np.float64]:
+        """f8[n, D], how far each tag has moved from its calibration, slowly, in standard deviations."""
+        return self._baseline.shift
+
+    def accept(self, member: int) -> None:
+        """Let what `member` is like now, by its slowest scale, be its normal."""
+        away = self._e[member, -1, 0].astype(float)
+        self._baseline.put(member, self._baseline.shift[member] + away, self._bank["m"])
+        self._e[member, :, 0] -= away.astype(np.float32)
+
+    def gathered(self, member: int, first: int) -> NDArray[np.float64]:
+        """The rows from `first` on that `member` has gathered for its calibration; none when it does not gather."""
+        return self._rows.since(member, first)
+
+    def gather(self, member: int, rows: NDArray[np.float64]) -> None:
+        """Take up rows that were gathered before a restart. Raises CalibrationError when they are of other tags."""
+        if rows.ndim != 2 or rows.shape[1] != self.width:  # noqa: PLR2004 - rows by tags
+            raise CalibrationError(f"stored rows are not of {self.width} tags")
+        for row in rows[: self.members[member].calibrate]:
+            self._gather(np.array([member]), row[None])
 
     def recalibrate(self, member: int) -> None:
         """Forget what is normal for `member` and learn it anew, from its next row on."""
@@ -222,6 +251,7 @@ class Detector:
     def _apply(self, member: int, calibration: Calibration) -> None:
         bank = self._bank
         bank["m"][member], bank["s"][member] = calibration.m, calibration.s
+        self._baseline.begin(member, calibration.m, calibration.s)
         bank["mu"][member, :, 0] = calibration.mu
         bank["P"][member] = calibration.P / (self.width * calibration.c[:, None, None] ** 2)
         bank["v"][member, :, 0] = 1 / np.einsum("kii->ki", bank["P"][member])

@@ -45,7 +45,9 @@ class Ties:
 class Models:
     """All users' models of one gateway."""
 
-    def __init__(self, settings: ModelsConfig, home: Path, state: Path, ties: Ties) -> None:
+    def __init__(
+        self, settings: ModelsConfig, home: Path, state: Path, ties: Ties, look_every: float = LOOK_EVERY
+    ) -> None:
         """Opens no bundle yet.
 
         Args:
@@ -53,13 +55,14 @@ class Models:
             home: folder of the configuration, whose `bundles/` are taken up at start.
             state: folder of the state.
             ties: what events and health go to.
+            look_every: seconds between two looks at commands, gates and probations.
 
         Raises:
             ConfigError: when a trusted key cannot be read.
         """
         self.late: Callable[[int, Scores], None] = lambda _ticket, _scores: None
         self.shelf = Shelf(state, read_trusted(settings.keys), settings.size)
-        self._settings, self._home, self._ties = settings, home, ties
+        self._settings, self._home, self._ties, self._look_every = settings, home, ties, look_every
         self.lives: dict[str, Life] = {}
         self._news: list[tuple[str, str, str, Mapping[str, Any]]] = []
         self._running = False
@@ -97,7 +100,7 @@ class Models:
                         self._start(engine)
                 while True:
                     await self._look()
-                    await asyncio.sleep(LOOK_EVERY)
+                    await asyncio.sleep(self._look_every)
         finally:
             self._group, self._running = None, False
             self._tasks.clear()

@@ -50,7 +50,8 @@ TABLE: Final[dict[tuple[State, Step], State]] = {
     (S.QUARANTINED, Step.SHADOW): S.SHADOW,  # by command only: somebody has looked at it
     (S.SHADOW, Step.WITHDRAW): S.INSTALLED,
     (S.SHADOW, Step.PROMOTE): S.ACTIVE,
-    (S.INSTALLED, Step.PROMOTE): S.ACTIVE,  # where nothing is active
+    # Where nothing is active, whatever is named by command or configuration.
+    **{(state, Step.PROMOTE): S.ACTIVE for state in (S.INSTALLED, S.RETIRED, S.STANDBY, S.QUARANTINED)},
     (S.ACTIVE, Step.REPLACE): S.STANDBY,
     (S.STANDBY, Step.SETTLE): S.RETIRED,
     (S.STANDBY, Step.RETURN): S.ACTIVE,

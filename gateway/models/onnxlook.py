@@ -107,9 +107,9 @@ def _model(content: memoryview) -> Look:
                 raise BundleError("graph", f"{what} are not accepted; export the model for inference, inlined")
     if len(graphs) != 1:
         raise WireError(f"{len(graphs)} graphs")
+    _graph(graphs[0], found, 1, 0)
     for domain in found.opsets:
         _standard(domain, "an operator set")
-    _graph(graphs[0], found, 1, 0)
     return found
 
 

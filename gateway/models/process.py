@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,7 +25,10 @@ from gateway.models.worker import LONGEST, REPLY, REQUEST
 from gateway.sdk.errors import FieldgateError
 
 PATIENCE: Final = 15.0  # deadlines by the wall for one by processor time
-_LOOKS, _LOOK_EVERY = 250, 0.02  # s; a killed process is gone within them
+_PATH: Final = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - '' is where we are
+# One thread starts all workers and stays: a worker goes with the thread that made it (prctl(2), PR_SET_PDEATHSIG).
+_STARTER: Final = ThreadPoolExecutor(1, "worker-start")
+_GONE_WITHIN: Final = 5.0  # s until a killed process is no more
 
 
 class WorkerError(FieldgateError):
@@ -65,12 +69,14 @@ class Answer:
 class Process:
     """One worker with one model."""
 
-    def __init__(self, label: str, limits: Limits, sock: socket.socket, columns: Columns) -> None:
+    def __init__(
+        self, label: str, limits: Limits, popen: "subprocess.Popen[bytes]", sock: socket.socket, columns: Columns
+    ) -> None:
         """Use `start`."""
-        self.label, self.told = label, {"provider": ""}
-        self._limits, self._sock, self._columns = limits, sock, columns
+        self.label, self.told = label, dict[str, Any]()
+        self._limits, self._popen, self._sock, self._columns = limits, popen, sock, columns
         self._number = 0
-        self._popen: subprocess.Popen[bytes]
+        self._gone: Future[int] | None = None
 
     @classmethod
     async def start(cls, model: bytes, manifest: Manifest, limits: Limits, members: int = 2) -> "Process":
@@ -85,18 +91,15 @@ class Process:
         Raises:
             BundleError: refused, golden, not-finite, shape: the model is wrong; deadline, died: so is what it did.
         """
-        window, width, members = manifest.window.rows, manifest.width, max(members, 1)
-        room = anonymous("columns", Columns.size(members, window, width))
-        work = anonymous("job", content=_framed(job(manifest, limits, members), model))
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        framed = _framed(job(manifest, limits, max(members, 1)), model)
+        shape = (max(members, 1), manifest.window.rows, manifest.width)
+        made = asyncio.get_running_loop().run_in_executor(_STARTER, _spawn, framed, shape)
+        label = f"{manifest.name} {manifest.version}"
         try:
-            process = cls(f"{manifest.name} {manifest.version}", limits, ours, Columns(room, members, window, width))
-            ours.settimeout(0)
-            process._popen = _spawn(theirs.fileno(), work, room)
-        finally:
-            theirs.close()
-            os.close(room)
-            os.close(work)
+            process = cls(label, limits, *await asyncio.shield(made))
+        except asyncio.CancelledError:  # the thread goes on: what it makes must end too
+            await cls(label, limits, *await made).close()
+            raise
         await process._begin()
         return process
 
@@ -123,9 +126,6 @@ class Process:
         except OSError as error:
             await self.close()
             raise WorkerError("died", f"{self.label}: {self._ending()}") from error
-        except asyncio.CancelledError:
-            self.kill()
-            raise
         _, fault, seconds = REPLY.unpack(reply[: REPLY.size])
         if fault:
             raise WorkerError("failed", f"{self.label}: {reply[REPLY.size :].decode(errors='replace')}")
@@ -133,17 +133,17 @@ class Process:
         return Answer(score, contrib, expected, seconds)
 
     def kill(self) -> None:
-        """End it now."""
-        self._sock.close()
-        self._popen.kill()
+        """End it now; a thread sees to it that it is gone."""
+        if self._gone is None:
+            self._sock.close()
+            self._popen.kill()
+            self._gone = _STARTER.submit(self._popen.wait, _GONE_WITHIN)
 
     async def close(self) -> None:
         """End it, and wait until it is gone."""
         self.kill()
-        for _ in range(_LOOKS):
-            if self._popen.poll() is not None:
-                return
-            await asyncio.sleep(_LOOK_EVERY)
+        if self._gone is not None:
+            await asyncio.wait([asyncio.wrap_future(self._gone)])
 
     async def _begin(self) -> None:
         try:
@@ -153,7 +153,7 @@ class Process:
             code = error.code if isinstance(error, WorkerError) else "died"
             raise BundleError(code, f"{self.label}: while it was loaded: {error}") from error
         except asyncio.CancelledError:
-            self.kill()
+            await self.close()
             raise
         if not told.pop("ready"):
             await self.close()
@@ -210,13 +210,19 @@ def _framed(content: dict[str, Any], model: bytes) -> bytes:
     return len(head).to_bytes(8, "little") + head + model
 
 
-def _spawn(line: int, work: int, room: int) -> "subprocess.Popen[bytes]":
+def _spawn(framed: bytes, shape: tuple[int, int, int]) -> tuple["subprocess.Popen[bytes]", socket.socket, Columns]:
     """A fresh interpreter, never a fork: a copy of a process with threads is a lottery."""
-    handles = (line, work, room)
-    arguments = [*map(str, handles), str(os.getpid())]
-    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - '' is the working directory
-    return subprocess.Popen(  # noqa: S603 - our own module by our own interpreter
-        [sys.executable, "-m", "gateway.models.worker", *arguments],
-        pass_fds=handles, cwd="/", env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    handles = [anonymous("job", content=framed), anonymous("columns", Columns.size(*shape))]
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        handed = (theirs.fileno(), *handles)
+        popen = subprocess.Popen(  # noqa: S603 - our own module by our own interpreter
+            [sys.executable, "-m", "gateway.models.worker", *map(str, handed), str(os.getpid())],
+            pass_fds=handed, cwd="/", env={**os.environ, "PYTHONPATH": _PATH, "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    columns = Columns(handles[1], *shape)
+    for handle in handles:
+        os.close(handle)
+    ours.settimeout(0)
+    return popen, ours, columns

@@ -20,7 +20,7 @@ from gateway.models.process import Answer, WorkerError
 from gateway.models.windows import Windows
 from gateway.stages.score import Abstain, Scores
 
-MOST_CALLS: Final = 256  # that wait for the active version; half as many for the one beside it
+MOST_CALLS: Final = 1024  # that wait for the active version; half as many for the one beside it
 MOST_BYTES: Final = 64 * 2**20  # of windows that wait
 _TICKETS: Final = itertools.count(1)  # of all models: 0 is no ticket
 

@@ -26,6 +26,13 @@ class Rows:
         self.count[members] += 1
         return members[self.count[members] >= self._needed[members]]
 
+    def since(self, member: int, first: int) -> NDArray[np.float64]:
+        """The rows of a member that still gathers, from its row `first` on: f8[n, D]."""
+        if self._buffer is None or self._closed[member]:
+            return np.empty((0, self._width))
+        start = int(self._start[member])
+        return self._buffer[start + first : start + int(self.count[member])].copy()
+
     def take(self, member: int) -> NDArray[np.float64]:
         """The rows of a complete member."""
         assert self._buffer is not None  # noqa: S101 - append has made it

@@ -15,8 +15,9 @@ TAIL: Final = 0.98  # quantile beyond which the tail begins
 GAP: Final = 30  # rows; peaks closer than this are one event
 FEWEST: Final = 8  # clusters that a fit needs
 MARGIN: Final = 1.2  # times the highest score, where there are too few of them
-DOUBT: Final = 1.5  # standard errors; see docs/detector.md
+DOUBT: Final = 1.645  # standard errors: the one-sided bound of 95 %
 FLAT: Final = 1e-6  # below it the tail is exponential
+FIRST: Final = 1.5  # times the budget, to begin with: the control of the budget takes back what is too much
 SHAPE: Final = (-0.3, 0.5)  # bounds of xi: what so few peaks say beyond them is chance
 
 
@@ -29,7 +30,7 @@ def threshold(scores: NDArray[np.floating], rate: float, longest: int) -> float:
         longest: rows over which the scores remember, the longest span of the calibration; n / longest of them count as
             independent, so that their level is known with a relative standard error of sqrt(longest / n).
     """
-    return (1 + DOUBT * float(np.sqrt(longest / len(scores)))) * max(return_level(scores, rate), 1.0)
+    return (1 + DOUBT * float(np.sqrt(longest / len(scores)))) * max(return_level(scores, FIRST * rate), 1.0)
 
 
 def return_level(scores: NDArray[np.floating], rate: float) -> float:

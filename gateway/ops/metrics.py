@@ -100,6 +100,8 @@ HELP = {
     "rows_abstained_fitting_total": "Rows that came while a calibration was being computed.",
     "rows_abstained_too_few_good_total": "Rows without a score because too few tags were good.",
     "rows_abstained_model_failed_total": "Rows for which the model gave no answer.",
+    "rows_abstained_pending_total": "Always 0: a row whose answer is awaited is counted when that has come.",
+    "rows_abstained_filling_total": "Rows that came before the window of a user's model was full.",
     "alarms_raise_total": "Alarms that went active.",
     "alarms_return_total": "Alarms that returned.",
     "mqtt_attempts_total": "Attempts to connect to the broker.",

@@ -1,8 +1,8 @@
 """From score to alarm state, for all assets at once: the states of ISA-18.2 as a table, and the delays before them.
 
 A score must stay above its threshold for the on-delay before the alarm goes active, and below the dead-band for the
-off-delay before it returns. Each event raises the threshold of its asset a little, and time lowers it again, so that
-the number of events in the long run stays near the budget whatever the calibration was worth.
+off-delay before it returns. The budget (`budget.py`) moves the threshold, so that the number of events in the long run
+stays near it whatever the calibration was worth; an alarm that stays (`stuck.py`) is asked about.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.config.schema import AlarmConfig
+from gateway.stages.budget import RAISE_BY, RAISE_MAX, Budget
+from gateway.stages.stuck import Stuck
+
+__all__ = ["RAISE_BY", "RAISE_MAX"]
 
 SECOND: Final = 1_000_000_000
-RAISE_BY: Final = 0.35  # eta: one event multiplies the threshold by exp(0.35) = 1.42
-RAISE_MAX: Final = 6 * RAISE_BY  # a chattering asset must not make itself blind: at most 8.2 times the threshold
 APART: Final = 60  # rows; an alarm that comes back within them is the same event
 NEVER: Final = np.int64(-1)
 
@@ -108,16 +110,25 @@ class Transition:
 class Alarms:
     """The alarm of every asset, one row each. Objects only for changes of state."""
 
-    def __init__(self, configs: Sequence[AlarmConfig]) -> None:
+    def __init__(self, configs: Sequence[AlarmConfig], kinds: int = 1, lower: Sequence[bool] | None = None) -> None:
+        """As many alarms as `configs`.
+
+        Args:
+            configs: one an asset.
+            kinds: into how many kinds the events of an asset are told apart, one a tag.
+            lower: whose threshold the budget may lower; nobody's unless given.
+        """
         n = len(configs)
         self.state = np.zeros(n, np.uint8)
-        self.offset = np.zeros(n)  # of the log threshold: what the events so far have added, less what time took away
+        self.budget = Budget([c.budget / SECOND for c in configs], kinds, lower or [False] * n)
+        self.stuck = Stuck([round(c.stays * SECOND) for c in configs])
+        self._lead, self._kind = np.zeros((2, n), np.int64)  # kind of the last row, and of the last event
+        self._idle = np.zeros(n, np.int64)  # ns of calm that the budget has not heard of
         self._on, self._off, self._realarm = (
             np.array([round(getattr(c, name) * SECOND) for c in configs], np.int64)
             for name in ("on_delay", "off_delay", "realarm")
         )
         self._return_at = np.array([1 - c.deadband for c in configs], float)
-        self._relax = np.array([RAISE_BY * c.budget / SECOND for c in configs], float)  # per ns
         self._seen = np.full(n, NEVER)  # time of the last row
         self._above_for, self._below_for = np.full((2, n), NEVER)  # ns; never: not above, not below
         self._since_raise = np.full(n, NEVER)  # ns; never: no alarm yet
@@ -141,6 +152,7 @@ class Alarms:
         score: NDArray[np.float64],
         threshold: NDArray[np.float64],
         time: NDArray[np.int64],
+        kind: NDArray[np.int64] | None = None,
     ) -> list[Transition]:
         """Take one row of each of `assets` and say what changed.
 
@@ -152,11 +164,16 @@ class Alarms:
             score: f8[B].
             threshold: f8[B].
             time: i8[B], source time of the rows, Unix ns UTC.
+            kind: i8[B], the tag that leads each score; one kind unless given.
         """
-        if self._calm[assets].all() and (score <= threshold).all():
+        least = np.maximum(threshold * self.budget.least[assets], np.minimum(threshold, 1.0))
+        if self._calm[assets].all() and (score <= least).all() and (self._idle[assets] < self.budget.nap[assets]).all():
+            seen = self._seen[assets]
+            self._idle[assets] += np.where(seen == NEVER, 0, np.maximum(time - seen, 0))
             self._seen[assets], self._score[assets], self._threshold[assets] = time, score, threshold
             return []
-        moved = self._walk(assets, score, threshold, time)
+        kind = np.zeros(len(assets), np.int64) if kind is None else kind
+        moved = self._walk(assets, score, threshold, time, kind)
         self._calm[assets] = self._at_rest(assets)
         return moved
 
@@ -166,6 +183,7 @@ class Alarms:
         score: NDArray[np.float64],
         threshold: NDArray[np.float64],
         time: NDArray[np.int64],
+        kind: NDArray[np.int64],
     ) -> list[Transition]:
         """As step, through all counts."""
         moved = self._expire(assets, time)
@@ -173,8 +191,12 @@ class Alarms:
         elapsed = self._elapsed(assets, time, known)
         if not known.all():
             assets, score, threshold, time = assets[known], score[known], threshold[known], time[known]
+            kind = kind[known]
         self._adapt(assets, elapsed)
-        limit = threshold * np.exp(self.offset[assets])
+        active = self.active[assets]
+        kind = self._lead[assets] = np.where(active, self._kind[assets], kind)  # an event keeps its kind
+        limit = np.maximum(self.budget.limit(assets, kind, threshold), self.stuck.level[assets])
+        self.stuck.step(assets, active, score, elapsed)
         self._score[assets], self._threshold[assets] = score, limit
         above, below = score > limit, score < limit * self._return_at[assets]
         self._count(self._above_for, assets, above, elapsed, time)
@@ -197,11 +219,18 @@ class Alarms:
         self._calm[asset] = False
         return self._move(asset, event, time, time)
 
+    def forgive(self, asset: int) -> None:
+        """Forget what earlier events did to the threshold of `asset`: its normal is another one from now on."""
+        self.budget.forgive(asset)
+        self.stuck.forgive(asset)
+
     def snapshot(self, asset: int) -> dict[str, Any]:
         """What must survive a restart, as JSON takes it."""
         return {
             "state": State(self.state[asset]).name.lower(),
-            "offset": float(self.offset[asset]),
+            "budget": self.budget.snapshot(asset),
+            "kind": int(self._kind[asset]),
+            "stuck": self.stuck.snapshot(asset),
             "until": int(self._until[asset]),
             "since_raise": int(self._since_raise[asset]),
             "quiet": int(self._quiet[asset]),
@@ -209,11 +238,12 @@ class Alarms:
 
     def restore(self, asset: int, record: dict[str, Any]) -> None:
         """Take up what `snapshot` gave. Raises KeyError, TypeError or ValueError when the record is not one."""
-        state, offset = State[str(record["state"]).upper()], float(record["offset"])
+        state, kind = State[str(record["state"]).upper()], int(record["kind"])
         until, since_raise, quiet = int(record["until"]), int(record["since_raise"]), int(record["quiet"])
-        if not 0 <= offset <= RAISE_MAX:
-            raise ValueError(f"offset {offset} is outside 0 to {RAISE_MAX}")
-        self.state[asset], self.offset[asset] = state, offset
+        self.stuck.restore(asset, record["stuck"])
+        self.budget.restore(asset, record["budget"])
+        self.state[asset] = state
+        self._kind[asset] = kind if kind < self.budget.raised.shape[1] else 0
         self._until[asset] = until if state is State.SHELVED else NEVER
         self._since_raise[asset], self._quiet[asset] = since_raise, quiet
         self._calm[asset] = False
@@ -223,7 +253,7 @@ class Alarms:
         raised, idle = self._since_raise[assets], (self._quiet[assets] == NEVER) & (self._until[assets] == NEVER)
         rested = (raised == NEVER) | (raised >= self._realarm[assets])
         normal = (self.state[assets] == State.NORMAL) & (self._above_for[assets] == NEVER)
-        at_rest: NDArray[np.bool_] = normal & (self.offset[assets] == 0) & rested & idle
+        at_rest: NDArray[np.bool_] = normal & self.budget.at_rest(assets) & self.stuck.at_rest(assets) & rested & idle
         return at_rest
 
     def _expire(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
@@ -244,13 +274,14 @@ class Alarms:
         return elapsed
 
     def _adapt(self, assets: NDArray[np.int64], elapsed: NDArray[np.int64]) -> None:
-        """Adaptive conformal inference (Gibbs and Candès 2021) on events: up with each, down with time."""
+        """Let time pass for the budget, and charge it with the events that are over."""
+        self.budget.advance(assets, elapsed + self._idle[assets])
+        self._idle[assets] = 0
         quiet = self._quiet[assets]
         quiet = np.where(quiet == NEVER, NEVER, quiet + 1)
         over = quiet > APART
         self._quiet[assets] = np.where(over, NEVER, quiet)
-        offset = np.maximum(self.offset[assets] - self._relax[assets] * elapsed, 0.0)
-        self.offset[assets] = np.minimum(offset + RAISE_BY * over, RAISE_MAX)
+        self.budget.charge(assets[over], self._kind[assets[over]])
 
     def _count(
         self,
@@ -272,6 +303,7 @@ class Alarms:
         due = MAY_RAISE[self.state[assets]] & (above != NEVER) & (above >= self._on[assets]) & rested
         moved = [self._by_score(int(assets[i]), Event.RAISE, int(time[i])) for i in np.flatnonzero(due)]
         self._since_raise[assets[due]], self._quiet[assets[due]] = 0, NEVER
+        self._kind[assets[due]] = self._lead[assets[due]]
         return moved
 
     def _returned(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:

@@ -5,6 +5,7 @@ an infinity or a step back in time as good.
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,9 @@ from gateway.sdk.quality import (
     UNCERTAIN_ENGINEERING_UNITS_EXCEEDED,
 )
 from gateway.sdk.tags import TagTable
+
+EXACT = 2**53  # whole numbers up to here are doubles
+EXACT_POWER = 22  # and so are powers of ten up to this one
 
 Mode = Literal["changes", "all", "off"]
 
@@ -43,11 +47,25 @@ class Readings:
         return len(self.rows)
 
 
+def exact_terms(scale: float, offset: float) -> tuple[float, float, float]:
+    """Raw * scale + offset as (raw * factor + addend) / divisor, with whole numbers where the decimals allow it.
+
+    0.01 is no double, 100 is: 57 * 0.01 is 0.5700000000000001, 57 / 100 is the double that is shown as 0.57. One
+    rounding at the end gives the nearest double of the exact decimal as long as all before it is below 2**53.
+    """
+    decimals = [Decimal(repr(number)) for number in (scale, offset)]
+    places = max(0, *(-int(number.normalize().as_tuple().exponent) for number in decimals))
+    factor, addend = (int(number.scaleb(places)) for number in decimals)
+    whole = places <= EXACT_POWER and max(abs(factor), abs(addend)) <= EXACT
+    return (float(factor), float(addend), 10.0**places) if whole else (scale, offset, 1.0)
+
+
 class Conditioner:
     """Scaling and checks for the tags of one table. Holds constants only."""
 
     def __init__(self, table: TagTable) -> None:
-        self._scale, self._offset = table.scale, table.offset
+        terms = [exact_terms(*pair) for pair in zip(table.scale.tolist(), table.offset.tolist(), strict=True)]
+        self._factor, self._addend, self._divisor = np.array(terms, float).reshape(-1, 3).T.copy()
         self._low, self._high = table.low, table.high
         self._deadband = table.deadband
         self._scaled = bool((table.scale != 1).any() or (table.offset != 0).any())
@@ -65,7 +83,7 @@ class Conditioner:
         """
         value = raw.value
         if self._scaled:
-            value = value * self._scale[raw.rows] + self._offset[raw.rows]
+            value = (value * self._factor[raw.rows] + self._addend[raw.rows]) / self._divisor[raw.rows]
         sound = np.isfinite(value) & (raw.time >= last_time)
         if not self._ranged and sound.all() and not raw.status.any():  # almost always: nothing to mark, nothing to copy
             return Readings(raw.rows, value, raw.time, raw.status)

@@ -27,6 +27,11 @@ class Gathered:
     good: NDArray[np.int64]
     time: NDArray[np.int64]
 
+    def without(self, left_out: NDArray[np.bool_]) -> "Gathered":
+        """The same without the tags that `left_out` (mask [B, D]) marks: NaN, and not counted as good."""
+        x = np.where(left_out, np.nan, self.x)
+        return Gathered(x, np.count_nonzero(~np.isnan(x), axis=1), self.time)
+
 
 def gather(
     index: NDArray[np.int64], value: NDArray[np.float64], status: NDArray[np.uint32], time: NDArray[np.int64]

@@ -45,6 +45,12 @@ class Scores:
     def __len__(self) -> int:
         return len(self.score)
 
+    @property
+    def lead(self) -> NDArray[np.int64]:
+        """i8[B], the tag with the largest share; 0 where shares are not known."""
+        lead: NDArray[np.int64] = np.argmax(self.contrib, axis=1)
+        return lead
+
     @classmethod
     def silent(cls, rows: int, width: int, reason: Abstain) -> "Scores":
         """`rows` abstentions for one reason, for assets of `width` tags."""

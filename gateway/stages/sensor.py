@@ -12,19 +12,25 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.stages.usual import HIGH, JUMPS, LOUDS, LOW, QUIETS, RESTS, Usual
+from gateway.stages.usual import CAPS, HIGH, JUMPS, LOUDS, LOW, QUIETS, RESTS, Usual
 
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 FAST: Final = 1 / 8  # weight of a new row in the mean square of changes
-CAP: Final = 4.0  # limits of loudness that one row may count: three jumps in a few rows are loud, a single one is not
-COMPANY: Final = 0.5  # of its limit, beyond which another tag counts as moving too
+COMPANY: Final = 0.5  # of its largest change, beyond which another tag counts as moving too
+MURMUR: Final = 0.3  # of its limit of loudness, likewise
 STUCK: Final = 2  # rows without a change right after a jump
 DOUBT: Final = 4  # rows in which a suspicion is proven or dropped
+TURNS: Final = -0.2  # of the mean square: the product of successive changes is -0.5 of it in white noise, 1 in a ramp
 FLIPS: Final = 3  # jumps within one suspicion that make it noise
+SLOW: Final = 1 / 32  # weight of a new row in the level of a good tag
+ASIDE: Final = 0.8  # spreads of the noise; when its mean is farther from the level before, the machine has moved
 HEALTHY: Final = 10  # rows without a finding, after which a tag is good again
+
+# Rows of the state of a tag; the first three stand as their limits do.
+_SIZE, _LOUD, _REST, _TURN, _STEP, _LAST, _LEVEL, _ROWS = range(8)
 
 
 class Fault(IntEnum):
@@ -36,7 +42,25 @@ class Fault(IntEnum):
     DEAD = 3  # jumped, and has not moved since
     OUT_OF_RANGE = 4  # beyond its engineering range, or jumped far beyond all that was seen
     SPIKE = 5  # jumped, and back
-    NOISE = 6  # far louder than ever, alone
+    NOISE = 6  # far louder than ever, alone, about the same level
+    RELEASED = 7  # was suspected, and it was the machine: not suspected again until it has calmed down
+
+    @property
+    def words(self) -> str:
+        """As an operator reads it."""
+        return _WORDS[self]
+
+
+_WORDS: Final = {
+    Fault.GOOD: "good",
+    Fault.SUSPECT: "suspected",
+    Fault.FROZEN: "frozen",
+    Fault.DEAD: "dead",
+    Fault.OUT_OF_RANGE: "out of range",
+    Fault.SPIKE: "spiking",
+    Fault.NOISE: "noisy",
+    Fault.RELEASED: "good",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +87,7 @@ class _Row:
     resting: Mask
     beyond: Mask  # its engineering range
     far: Mask  # from all that was seen
+    aside: Mask  # of the level it had: not noise alone
     alone: Mask  # no other tag of the asset moves oddly
     back: Mask  # where it was before it jumped
     stuck: Mask
@@ -83,16 +108,16 @@ class Sensors:
         self.fault = np.zeros((n, width), np.uint8)
         self._half = width / 2
         self._judged = np.array(rows, np.int64) > 0
-        self._last = np.full((n, width), np.nan)
-        self._loud, self._rest = np.zeros((2, n, width))
+        self._state = np.zeros((n, _ROWS, width))
+        self._state[:, [_LAST, _LEVEL]] = np.nan
+        self._before, self._sum = np.zeros((2, n, width))  # value before the jump, and sum of those since
         self._age, self._calm, self._flips = np.zeros((3, n, width), np.int64)
-        self._before = np.zeros((n, width))  # value before the jump
 
     def restart(self, member: int) -> None:
         """Learn anew what is usual for `member`."""
         self.usual.restart(member)
         self.fault[member] = Fault.GOOD
-        self._loud[member] = self._rest[member] = 0
+        self._state[member, :_LEVEL] = 0
 
     def step(self, members: I8, x: F8, beyond: Mask | None = None) -> tuple[Mask | None, list[Finding]]:
         """Take one row of each of `members`: which tags to leave out (None: none), and what has changed.
@@ -102,50 +127,68 @@ class Sensors:
             x: f8[B, D], NaN where a tag is bad.
             beyond: mask [B, D] of the tags beyond their engineering range; None where none is.
         """
-        limits = self.usual.limits[members]
-        change = x - self._last[members]
-        size = np.abs(change)
-        rest = self._rested(members, size, limits)
-        loud = self._loudness(members, size, limits)
-        if np.isnan(change.sum()):
-            x = np.where(np.isnan(x), self._last[members], x)
-            size = np.nan_to_num(size)
-        self._last[members] = x
-        odd = (size > limits[:, JUMPS]) | (loud > limits[:, LOUDS]) | (rest > limits[:, RESTS])
+        limits, state = self.usual.limits[members], self._state[members]
+        change = x - state[:, _LAST]
+        broken = bool(np.isnan(change).any())
+        if broken:
+            x, change = np.where(np.isnan(x), state[:, _LAST], x), np.nan_to_num(change)
+        self._move(state, change, limits)
+        state[:, _LAST] = x
+        odd = state[:, : _REST + 1] > limits[:, : _REST + 1]
+        plain = beyond is None and not odd.any() and not self.fault[members].any()
+        if plain:
+            self._follow(state, x)
+        self._state[members] = state
         learning = self.usual.learning(members)
         if learning.any():
-            self.usual.learn(members[learning], x[learning], size[learning], loud[learning], rest[learning])
-        if beyond is None and not odd.any() and not self.fault[members].any():
+            self.usual.learn(members[learning], x[learning], state[learning])
+        if plain:
             return None, []
-        return self._judge(members, self._look(members, x, size, limits, beyond), x - change)
+        self._since(members, x)
+        return self._judge(members, self._look(members, x, state, limits, beyond), x - change)
 
-    def _rested(self, members: I8, size: F8, limits: F8) -> F8:
-        """Rows for which each tag has not changed, counted only while most of its asset's tags do."""
+    def _move(self, state: F8, change: F8, limits: F8) -> None:
+        """One row on: size of change, rows of rest, loudness; in place. Few steps, since every row pays for them."""
+        size = np.abs(change)
+        state[:, _SIZE] = size
         still = size <= limits[:, QUIETS]
-        moving = np.count_nonzero(still, axis=1) < self._half
-        rest: F8 = np.where(still, self._rest[members] + moving[:, None], 0.0)
-        self._rest[members] = rest
-        return rest
+        moving = np.count_nonzero(still, axis=1) < self._half  # rest counts only while most of the asset moves
+        state[:, _REST] += moving[:, None]
+        state[:, _REST][~still] = 0
+        capped = np.minimum(np.maximum(change, -limits[:, CAPS]), limits[:, CAPS])
+        state[:, _LOUD] += FAST * (capped * capped - state[:, _LOUD])
+        state[:, _TURN] += FAST * (capped * state[:, _STEP] - state[:, _TURN])
+        state[:, _STEP] = capped
 
-    def _loudness(self, members: I8, size: F8, limits: F8) -> F8:
-        loud = self._loud[members]
-        square = np.fmin(size * size, CAP * limits[:, LOUDS])
-        loud += FAST * (square - loud)
-        self._loud[members] = loud
-        return loud
+    def _follow(self, state: F8, x: F8) -> None:
+        level = state[:, _LEVEL]
+        away = x - level
+        if np.isnan(away).any():
+            level[:] = np.where(np.isnan(level), x, level)
+            away = np.nan_to_num(away)
+        level += SLOW * away
 
-    def _look(self, members: I8, x: F8, size: F8, limits: F8, beyond: Mask | None) -> _Row:
-        loud, rest = self._loud[members], self._rest[members]
-        moves = (size > COMPANY * limits[:, JUMPS]) | (loud > COMPANY * limits[:, LOUDS])
+    def _since(self, members: I8, x: F8) -> None:
+        """Rows since each suspicion began, and the sum of their values."""
+        held = self.fault[members] != Fault.GOOD
+        self._age[members] = np.where(held, self._age[members] + 1, 0)
+        self._sum[members] = np.where(held, self._sum[members] + x, 0.0)
+
+    def _look(self, members: I8, x: F8, state: F8, limits: F8, beyond: Mask | None) -> _Row:
+        size, loud, rest = state[:, _SIZE], state[:, _LOUD], state[:, _REST]
+        moves = (size > COMPANY * limits[:, JUMPS]) | (loud > MURMUR * limits[:, LOUDS])
         others = np.count_nonzero(moves, axis=1)[:, None] - moves
         with np.errstate(invalid="ignore"):
             back = np.abs(x - self._before[members]) <= limits[:, JUMPS]
+            mean = self._sum[members] / np.maximum(self._age[members], 1)
+            aside = np.abs(mean - state[:, _LEVEL]) > ASIDE * np.sqrt(loud / 2)
         return _Row(
             jumped=size > limits[:, JUMPS],
-            louder=loud > limits[:, LOUDS],
+            louder=(loud > limits[:, LOUDS]) & (state[:, _TURN] < TURNS * loud),
             resting=rest > limits[:, RESTS],
             beyond=np.zeros(x.shape, np.bool_) if beyond is None else beyond & self._judged[members][:, None],
             far=(x < limits[:, LOW]) | (x > limits[:, HIGH]),
+            aside=aside & (self._age[members] >= DOUBT),
             alone=others == 0,
             back=back,
             stuck=rest >= STUCK,
@@ -156,37 +199,47 @@ class Sensors:
     def _judge(self, members: I8, row: _Row, before: F8) -> tuple[Mask | None, list[Finding]]:
         was = self.fault[members]
         self._flips[members] = np.where(was == Fault.GOOD, 0, self._flips[members]) + (row.jumped & row.alone)
-        self._age[members] = np.where(was == Fault.SUSPECT, self._age[members] + 1, 0)
         now = np.select(
             [was == Fault.GOOD, was == Fault.SUSPECT], [self._good(row), self._suspect(members, row)], was
         ).astype(np.uint8)
-        noisy = (was == Fault.SPIKE) & (self._flips[members] >= FLIPS)
+        noisy = (was == Fault.SPIKE) & (self._flips[members] >= FLIPS) & row.alone
         now[noisy] = Fault.NOISE
+        now[(was == Fault.NOISE) & (row.aside | ~row.alone)] = Fault.RELEASED
+        now[(was == Fault.RELEASED) & row.beyond] = Fault.OUT_OF_RANGE
         now[self._recovered(members, was, row)] = Fault.GOOD
         begins = (was == Fault.GOOD) & (now == Fault.SUSPECT)
         self._before[members] = np.where(begins, before, self._before[members])
         self.fault[members] = now
-        return now != Fault.GOOD, _findings(members, was, now)
+        return _left_out(now), _findings(members, was, now)
 
     def _good(self, row: _Row) -> NDArray[np.uint8]:
         """What becomes of a good tag."""
         return np.select(
-            [row.beyond, row.resting, row.jumped & row.alone, row.louder & row.alone],
-            [Fault.OUT_OF_RANGE, Fault.FROZEN, Fault.SUSPECT, Fault.NOISE],
+            [row.beyond, row.resting, (row.jumped | row.louder) & row.alone],
+            [Fault.OUT_OF_RANGE, Fault.FROZEN, Fault.SUSPECT],
             Fault.GOOD,
         ).astype(np.uint8)
 
     def _suspect(self, members: I8, row: _Row) -> NDArray[np.uint8]:
         """What becomes of a suspect: the machine moves after all, or one of the faults, or it was a step."""
-        noisy = (self._flips[members] >= FLIPS) | row.louder
+        noisy = ((self._flips[members] >= FLIPS) | row.louder) & ~row.aside
+        waits = self._age[members] < DOUBT
         return np.select(
-            [row.beyond, ~row.alone, row.stuck, noisy, row.back, row.far, self._age[members] >= DOUBT],
-            [Fault.OUT_OF_RANGE, Fault.GOOD, Fault.DEAD, Fault.NOISE, Fault.SPIKE, Fault.OUT_OF_RANGE, Fault.GOOD],
-            Fault.SUSPECT,
+            [row.beyond, ~row.alone, waits, row.stuck, noisy, row.back, row.far],
+            [
+                Fault.OUT_OF_RANGE,
+                Fault.RELEASED,
+                Fault.SUSPECT,
+                Fault.DEAD,
+                Fault.NOISE,
+                Fault.SPIKE,
+                Fault.OUT_OF_RANGE,
+            ],
+            Fault.RELEASED,
         ).astype(np.uint8)
 
     def _recovered(self, members: I8, was: NDArray[np.uint8], row: _Row) -> Mask:
-        """Named faults of which nothing has been seen for a while."""
+        """Faults and releases of which nothing has been seen for a while."""
         named = was > Fault.SUSPECT
         calm = np.where(named & row.healthy, self._calm[members] + 1, 0)
         self._calm[members] = calm
@@ -196,5 +249,15 @@ class Sensors:
 
 def _findings(members: I8, was: NDArray[np.uint8], now: NDArray[np.uint8]) -> list[Finding]:
     """What is worth an event: a suspicion, and one that is dropped, are none."""
-    told = (was != now) & (now != Fault.SUSPECT) & ~((was == Fault.SUSPECT) & (now == Fault.GOOD))
+    told = (was != now) & (_named(was) | _named(now))
     return [Finding(int(members[i]), int(j), Fault(int(now[i, j]))) for i, j in np.argwhere(told)]
+
+
+def _named(fault: NDArray[np.uint8]) -> Mask:
+    named: Mask = (fault > Fault.SUSPECT) & (fault < Fault.RELEASED)
+    return named
+
+
+def _left_out(fault: NDArray[np.uint8]) -> Mask:
+    out: Mask = (fault >= Fault.SUSPECT) & (fault < Fault.RELEASED)
+    return out

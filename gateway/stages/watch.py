@@ -9,6 +9,7 @@ from gateway.config.schema import AssetConfig
 from gateway.stages.alarm import Alarms
 from gateway.stages.features import Readiness
 from gateway.stages.score import Scorer
+from gateway.stages.sensor import Sensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Cohort:
         index: i8[n, D], rows of each member's tags.
         model: name of the model, as events carry it.
         version: its version.
+        sensors: what judges the tags before the model sees them; None: nothing does.
     """
 
     scorer: Scorer
@@ -28,6 +30,7 @@ class Cohort:
     index: NDArray[np.int64]
     model: str
     version: str
+    sensors: Sensors | None = None
 
 
 @dataclass(frozen=True, slots=True)

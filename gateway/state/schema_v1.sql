@@ -9,6 +9,13 @@ CREATE TABLE memory (            -- what a detector has smoothed so far, so that
   fingerprint TEXT NOT NULL,
   content     BLOB NOT NULL
 );
+CREATE TABLE gathered (          -- rows for a calibration that is under way
+  asset       TEXT NOT NULL,
+  fingerprint TEXT NOT NULL,
+  first       INTEGER NOT NULL,  -- number of the first row
+  content     BLOB NOT NULL,     -- f8, row by row
+  PRIMARY KEY (asset, first)
+);
 CREATE TABLE alarm (
   asset    TEXT PRIMARY KEY,
   content  TEXT NOT NULL         -- JSON, as gateway.stages.alarm gives it

@@ -61,8 +61,33 @@ class StateStore:
         return bytes(row[0]) if row else None
 
     def keep_calibration(self, asset: str, fingerprint: str, made: int, content: bytes) -> None:
-        """Keep the calibration of `asset`; the former one is replaced."""
-        self._db.execute("INSERT OR REPLACE INTO calibration VALUES (?, ?, ?, ?)", (asset, fingerprint, made, content))
+        """Keep the calibration of `asset` for the former one; the rows that it was made of are not needed any more."""
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR REPLACE INTO calibration VALUES (?, ?, ?, ?)", (asset, fingerprint, made, content)
+            )
+            self._db.execute("DELETE FROM gathered WHERE asset = ?", (asset,))
+
+    def forget_calibration(self, asset: str) -> None:
+        """The asset learns anew: what was learnt of it before must not come back with a restart."""
+        with self._transaction():
+            for table in ("calibration", "memory", "gathered"):
+                self._db.execute(f"DELETE FROM {table} WHERE asset = ?", (asset,))  # noqa: S608 - names of our own
+
+    def gathered(self, asset: str, fingerprint: str) -> bytes:
+        """The rows that were gathered for a calibration so far, without a gap from the first on."""
+        rows = self._db.execute(
+            "SELECT first, content FROM gathered WHERE asset = ? AND fingerprint = ? ORDER BY first",
+            (asset, fingerprint),
+        )
+        return b"".join(bytes(content) for _, content in rows)
+
+    def keep_gathered(self, chunks: list[tuple[str, str, int, bytes]]) -> None:
+        """Keep (asset, fingerprint, first, content) of some assets, all or none; a first row of 0 begins anew."""
+        with self._transaction():
+            for asset, _, first, _ in chunks:
+                self._db.execute("DELETE FROM gathered WHERE asset = ? AND first >= ?", (asset, first))
+            self._db.executemany("INSERT INTO gathered VALUES (?, ?, ?, ?)", chunks)
 
     def memory(self, asset: str, fingerprint: str) -> bytes | None:
         """What the detector of `asset` remembered last, if it was of these tags and this model."""

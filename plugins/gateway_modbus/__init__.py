@@ -1,5 +1,6 @@
-"""Modbus TCP for Fieldgate: reads coils, discrete inputs, holding and input registers of any number of units.
+"""Modbus for Fieldgate: reads and writes coils and registers of any number of units, and looks at devices.
 
-Floors, top down: adapter > link | scan > decode | frames | plan | standing > config > addresses. All but `adapter` and
-`link` are pure.
+Floors, top down: adapter > poller | doctor | write > link > scan > decode | encode | frames | plan | standing > config
+> tag > addresses | coding. Pure are all but adapter, poller, link and what opens it, and of the doctor its line and its
+examination.
 """

@@ -14,40 +14,45 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 _ALARMS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, "Alarm"]] = WeakKeyDictionary()
-_NEVER: Final = math.inf
+NEVER: Final = math.inf
 _RESOLUTION: Final = 1e-3  # s; uvloop's timers count whole milliseconds from the start of the loop's turn
 
 
 class Waker:
-    """Calls back at one instant, the last one asked for."""
+    """Calls back at one instant, the last one asked for.
 
-    __slots__ = ("_alarm", "_armed", "_call", "_when")
+    Attributes:
+        when: the instant; may be set later than `armed` without further ado, or to NEVER.
+        armed: its earliest place in the queue. It looks again when that comes.
+    """
+
+    __slots__ = ("_alarm", "_call", "armed", "when")
 
     def __init__(self, alarm: "Alarm", call: Callable[[], None]) -> None:
         self._alarm, self._call = alarm, call
-        self._when = self._armed = _NEVER  # `armed`: its earliest place in the queue; it looks again when that comes
+        self.when = self.armed = NEVER
 
     def at(self, instant: float) -> None:
         """Call back at `instant` (monotonic seconds), and no more at the one asked for before."""
-        self._when = instant
-        if instant < self._armed:
-            self._armed = instant
+        self.when = instant
+        if instant < self.armed:
+            self.armed = instant
             self._alarm.add(instant, self)
 
     def off(self) -> None:
         """Do not call back."""
-        self._when = _NEVER
+        self.when = NEVER
 
     def ring(self, instant: float, now: float) -> None:
         """The queue has come to `instant`."""
-        if instant != self._armed:
+        if instant != self.armed:
             return  # an earlier place was taken after this one
-        self._armed = _NEVER
-        if self._when <= now:
-            self._when = _NEVER
+        self.armed = NEVER
+        if self.when <= now:
+            self.when = NEVER
             self._call()
-        elif self._when < _NEVER:
-            self.at(self._when)
+        elif self.when < NEVER:
+            self.at(self.when)
 
 
 class Alarm:
@@ -58,7 +63,7 @@ class Alarm:
         self._queue: list[tuple[float, int, Waker]] = []
         self._count = count()  # wakers are not compared
         self._timer: asyncio.TimerHandle | None = None
-        self._set = _NEVER  # what the timer is set to
+        self._set = NEVER  # what the timer is set to
 
     @classmethod
     def of_loop(cls) -> "Alarm":
@@ -88,13 +93,13 @@ class Alarm:
         self._timer = self._loop.call_later(max(0.0, wait + _RESOLUTION / 2), self._ring)
 
     def _ring(self) -> None:
-        self._timer, self._set = None, -_NEVER  # what is added meanwhile sets no timer: that comes at the end
+        self._timer, self._set = None, -NEVER  # what is added meanwhile sets no timer: that comes at the end
         queue, now = self._queue, time.monotonic()
         try:
             while queue and queue[0][0] <= now:
                 instant, _, waker = heapq.heappop(queue)
                 waker.ring(instant, now)
         finally:
-            self._set = _NEVER
+            self._set = NEVER
             if queue:
                 self._set_timer()

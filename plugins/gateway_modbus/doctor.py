@@ -191,8 +191,11 @@ class _Doctor:
         tag = self._config.tags[name]
         readings: Sequence[Reading] = ()
         if reads:
-            readings = rank(Evidence(reads, tag.unit, tag.range, tag.scale, tag.offset))
-        trouble = "" if reads else "it could not be read"
+            end = tag.at.number + len(reads[0]) // 2
+            bounded = any(start == end for start, _ in self._taken(tag.at.table))
+            readings = rank(Evidence(reads, tag.unit, tag.range, tag.scale, tag.offset, bounded))
+        zeros = "it holds zeros only: nothing tells its type"
+        trouble = ("" if any(map(any, reads)) else zeros) if reads else "it could not be read"
         return TagFinding(name, tag, readings, tag.coding(self._config.order), self._config.order, trouble)
 
     async def _connections(self) -> None:

@@ -18,7 +18,8 @@ NOUGHT: Final = 4.0
 WITHIN, BEYOND = 1.5, 16.0  # inside and outside a range that was given
 USUAL, UNUSUAL = 2.5, 8.0  # inside and outside what is usual for its unit
 CHARACTER: Final = 5.3  # a letter, a digit or a space
-STEP: Final = 3.0
+STEP: Final = 4.0
+REST: Final = 0.2
 BYTE: Final = 256
 PRINTABLE: Final = (32, 126)  # ASCII
 
@@ -69,7 +70,7 @@ def left_over(first: bytes) -> float:
     if len(first) == 1:
         return NOUGHT if first == b"\0" else 8.5
     return math.fsum(
-        -math.log2(0.1 * (word == 0) + 0.25 / 256 * (word < BYTE) + 0.65 / 65536) for word in _words(first)
+        -math.log2(0.25 * (word == 0) + 0.2 / 256 * (word < BYTE) + 0.55 / 65536) for word in _words(first)
     )
 
 
@@ -104,8 +105,8 @@ def _tiny(number: float, largest: float) -> float:
 
 
 def _length(distance: int) -> float:
-    """Bits of a distance: one for none, else its length, and which length it is."""
-    return STEP + math.log2(distance) if distance else 1.0
+    """Bits of a distance: hardly any for none, else its length, and which length it is."""
+    return STEP + math.log2(distance) if distance else REST
 
 
 def _pattern(number: float, coding: Coding) -> int:

@@ -22,7 +22,7 @@ WINDOW: Final = 4  # registers that are looked at: the widest number
 # How rare a type and an order are, in bits: 3 is one in eight.
 _TYPES: Final[dict[Type, float]] = {
     "uint16": 1.5, "int16": 2.5, "float32": 1.5, "uint32": 2.5, "int32": 3.5, "float64": 4.0, "uint64": 4.0,
-    "int64": 5.0, "bcd16": 3.0, "bcd32": 4.0, "float16": 5.0, "string": 12.0, "uint8": 6.0, "int8": 7.0,
+    "int64": 5.0, "bcd16": 4.0, "bcd32": 5.0, "float16": 5.0, "string": 12.0, "uint8": 6.0, "int8": 7.0,
 }  # fmt: skip
 _SHORT: Final[dict[AnyOrder, float]] = {"ABCD": 1.0, "CDAB": 1.0, "BADC": 2.5, "DCBA": 2.5}
 _PAIR: Final[dict[AnyOrder, float]] = {"AB": 0.5, "BA": 2.5}
@@ -30,6 +30,7 @@ _LONG: Final[dict[AnyOrder, float]] = {  # but for those that the short ones sta
     order: 7.0 for order in LONG_ORDERS if order not in ("ABCDEFGH", "GHEFCDAB", "BADCFEHG", "HGFEDCBA")
 }
 
+SHORT: Final = 3.0  # bits: addresses in a manual lie as close as widths let them
 SCALED_FLOAT: Final = 5.0  # bits: a scale is there for the sake of whole numbers
 
 Number = float | int
@@ -45,6 +46,7 @@ class Evidence:
         range: engineering range, None where not known.
         scale: raw * scale + offset is in the unit.
         offset: see there.
+        bounded: whether the next tag begins right behind the registers; a value that leaves some over is less likely.
     """
 
     reads: Sequence[bytes]
@@ -52,6 +54,7 @@ class Evidence:
     range: tuple[float, float] | None = None
     scale: float = 1.0
     offset: float = 0.0
+    bounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ def _reading(evidence: Evidence, coding: Coding, rare: float) -> Reading:
     own = byte_places(coding)
     rest = [place for place in range(len(evidence.reads[0])) if place not in own]
     values = _values(evidence.reads, coding)
-    bits = rare + _left(evidence.reads, [place for place in rest if place < 2 * coding.registers])
+    short = SHORT if evidence.bounded and 2 * coding.registers < len(evidence.reads[0]) else 0.0
+    bits = rare + short + _left(evidence.reads, [place for place in rest if place < 2 * coding.registers])
     bits += _left(evidence.reads, [place for place in rest if place >= 2 * coding.registers])
     if coding.type == "string":
         bits += _texts([_picked(raw, own) for raw in evidence.reads])

@@ -17,7 +17,7 @@ _DURATIONS: Final = ("every", "stale_after")
 
 @dataclass(frozen=True, slots=True)
 class TagFinding:
-    """The readings of one tag, the most plausible first; none where it could not be read."""
+    """The readings of one tag, the most plausible first; none where it could not be read, as `trouble` says."""
 
     name: str
     tag: ModbusTag
@@ -49,7 +49,7 @@ class TagFinding:
             }
             for reading in self.readings
         ]
-        sure = round(certainty(self.readings), 3) if self.readings else 0.0
+        sure = round(certainty(self.readings), 3) if self.readings and not self.trouble else 0.0
         return {
             "tag": self.name, "address": self.tag.at.wire, "line": self.line, "sure": sure, "trouble": self.trouble,
             "readings": readings,
@@ -60,7 +60,7 @@ class TagFinding:
         lines = [f"{self.name}  {self.tag.at.wire}"]
         if not self.readings:
             return [*lines, f"  {self.trouble}"]
-        lines[0] += f"  {certainty(self.readings):.0%} sure"
+        lines[0] += f"  {self.trouble or f'{certainty(self.readings):.0%} sure'}"
         for reading in self.readings[:shown]:
             mark = "as configured" if reading.coding == self.configured else ""
             value = self.shown(reading)

@@ -35,10 +35,13 @@ def _characters(coding: Coding, value: Value) -> bytes:
     room = 2 * coding.length
     if not isinstance(value, str):
         raise WriteRefusedError(f"{value!r} is no text")
-    raw = value.encode()
+    try:
+        raw = value.encode()
+    except UnicodeEncodeError as error:  # half of a surrogate pair
+        raise WriteRefusedError(f"{value!r} is no text") from error
     if len(raw) > room:
         raise WriteRefusedError(f"{value!r} takes {len(raw)} bytes; there is room for {room}")
-    if "\0" in value or value != value.rstrip():
+    if "\0" in value or value.endswith(" "):
         raise WriteRefusedError(f"{value!r} would be read back without its NUL or its spaces at the end")
     return raw.ljust(room, b"\0")
 

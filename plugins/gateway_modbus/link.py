@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from gateway.sdk import DisconnectedError
-from gateway_modbus.alarm import Alarm
+from gateway_modbus.alarm import NEVER, Alarm
 from gateway_modbus.faults import GOOD, SHORT, SILENT, TIMEOUT
 from gateway_modbus.frames import DATA, EXCEPTION_CODE, TCP, UNIT, Framing, GarbageError, Request, Verdict, cut, judge
 from gateway_modbus.owed import Owed
@@ -41,6 +41,9 @@ class Wire(Protocol):
 
     def write(self, data: bytes) -> None:
         """Send, or have sent."""
+
+    def drain(self) -> bytes:
+        """What has come and was not taken yet. Only asked of wires for framings without transaction ids."""
 
     def close(self) -> None:
         """End politely."""
@@ -74,6 +77,7 @@ class Link(asyncio.Protocol):
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()  # why, once it is lost
         self._manners = manners or Manners()
         self._framing = self._manners.framing
+        self._patient = not self._framing.tells
         # without a transaction id, a wrong amount of data may be another request's: it answers nothing
         self._dropped = _OUT_OF_TURN if self._framing.tells else _NOT_THIS
         self._wire: Wire
@@ -85,7 +89,8 @@ class Link(asyncio.Protocol):
         self._out_of_turn = 0
         self._waker = Alarm.of_loop().waker(self._woken)
         self._quiet_since = 0.0
-        self._jobs: deque[tuple[Sequence[Request], Done]] = deque()  # the first is under way
+        self._jobs: deque[tuple[Sequence[Request], Done]] = deque()  # those that wait for their turn
+        self._done: Done | None = None  # who is told of the job under way; None where there is none
         self._requests: Sequence[Request] = ()
         self._outcomes: list[int] = []
         self._request: Request | None = None  # the one in flight
@@ -100,9 +105,17 @@ class Link(asyncio.Protocol):
             done: called with the outcomes (`faults`) of the first ones: a silence ends the job, and what stands behind
                 is not asked. Called with None when the connection is lost.
         """
-        self._jobs.append((requests, done))
-        if len(self._jobs) == 1:
-            self._start()
+        if self.closed.done():
+            done(None)
+        elif self._done is not None:
+            self._jobs.append((requests, done))
+        else:
+            self._requests, self._done, self._outcomes = requests, done, []
+            request = requests[0]
+            if self._patient or request.delay:
+                self._wait(request)
+            else:
+                self._send(request)
 
     async def read(self, requests: Sequence[Request]) -> list[int]:
         """As `begin`; returns the outcomes. Raises DisconnectedError when the connection is lost."""
@@ -114,13 +127,11 @@ class Link(asyncio.Protocol):
             if not waiter.done():
                 waiter.set_result(outcomes)
 
-        if not self.closed.done():
-            self.begin(requests, done)
-            try:
-                await waiter
-            finally:
-                self._withdraw(done)
-        outcomes = waiter.result() if waiter.done() else None
+        self.begin(requests, done)
+        try:
+            outcomes = await waiter
+        finally:
+            self._withdraw(done)
         if outcomes is None:
             raise DisconnectedError(self.closed.result())
         return outcomes
@@ -142,11 +153,13 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came: nearly always one whole good answer."""
         request = self._request
-        if request is not None and len(data) == request.length and data[:DATA] == self._good and not self._stream:
-            request.store(data[DATA:])
-            self._finish(GOOD)
-        else:
+        if request is None or data[:DATA] != self._good or len(data) != request.length or self._stream:
             self._receive(data)
+            return
+        request.store(data[DATA:])
+        if request.delay:
+            self._quiet_since = time.monotonic()
+        self._finish(GOOD)
 
     def datagram_received(self, data: bytes) -> None:
         """Take one datagram. What is no Modbus is dropped: anybody may send one, and the next may be the answer."""
@@ -170,9 +183,11 @@ class Link(asyncio.Protocol):
         self._wire.abort()
         self._waker.off()
         self._request, self._sent = None, b""
-        jobs, self._jobs = self._jobs, deque()
+        jobs, self._jobs = [(self._requests, self._done), *self._jobs], deque()
+        self._done = None
         for _, done in jobs:
-            done(None)
+            if done is not None:
+                done(None)
 
     def _receive(self, data: bytes) -> None:
         self._quiet_since = time.monotonic()
@@ -187,8 +202,12 @@ class Link(asyncio.Protocol):
             self.lost(str(error))
             return
         self._counters["garbage_total"] += dropped > 0
+        asked = self._sent
         for frame in frames:
-            self._answer(frame)
+            if self._sent is asked:
+                self._answer(frame)
+            else:  # it came before the request that is in flight now, so it does not answer that
+                self._drop(judge(frame, b"", 0, self._given_up), frame)
 
     def _answer(self, frame: bytes) -> None:
         request = self._request
@@ -206,80 +225,91 @@ class Link(asyncio.Protocol):
             self._finish(SHORT)
 
     def _drop(self, verdict: Verdict, frame: bytes) -> None:
-        owed = bool(self._owed) and self._owed.paid(frame)
-        self._counters[COUNTERS[Verdict.LATE if owed else verdict]] += 1
+        owed = self._count(verdict, frame)
         self._out_of_turn += 1
         if self._out_of_turn > OUT_OF_TURN:
             self.lost(f"more than {OUT_OF_TURN} answers to nothing that was asked")
-        elif owed and self._jobs and not self._sent:
+        elif owed and self._done is not None and not self._sent:
             self._next()  # it may be what the next request waits for
+
+    def _count(self, verdict: Verdict, frame: bytes) -> bool:
+        """Count an answer that is dropped. Whether it was owed."""
+        owed = bool(self._owed) and self._owed.paid(frame)
+        self._counters[COUNTERS[Verdict.LATE if owed else verdict]] += 1
+        return owed
 
     # --- one job --------------------------------------------------------------------------------------------------
 
-    def _start(self) -> None:
-        self._requests, self._outcomes = self._jobs[0][0], []
-        self._next()
-
     def _next(self) -> None:
-        """Send the next request, after its pause."""
-        request, manners = self._requests[len(self._outcomes)], self._manners
-        free_at = self._quiet_since + max(request.delay, manners.silence)
+        """Send the next request."""
+        self._wait(self._requests[len(self._outcomes)])
+
+    def _wait(self, request: Request) -> None:
+        """Send `request`, after its pause."""
+        free_at = self._quiet_since + max(request.delay, self._manners.silence)
         if self._owed:
             free_at = max(free_at, self._owed.until(request.tail[4]))
         if free_at > time.monotonic():
             self._waker.at(free_at)
+        elif self._patient:
+            self._send_unnumbered(request)
         else:
             self._send(request)
 
     def _send(self, request: Request) -> None:
-        if self._owed:
-            probe = self._owed.probe(request)
-            request, self._probing = probe or request, probe is not None
-        if self._framing.tells:
-            self.transaction = (self.transaction + 1) % FULL_TURN
-            self._sent = self.transaction.to_bytes(2, "big") + request.tail
-            self._good = self._sent[:2] + request.head
-        else:
-            self._sent, self._good, self._stream = b"\0\0" + request.tail, b"", b""
-        wired = self._framing.wrap(self._sent)
+        self.transaction = (self.transaction + 1) % FULL_TURN
+        number = self.transaction.to_bytes(2, "big")
+        self._sent, self._good = number + request.tail, number + request.head
         self._request = request
         self._counters["requests_total"] += 1
+        self._wire.write(self._sent)
+        waker, deadline = self._waker, time.monotonic() + request.timeout
+        if deadline < waker.armed:
+            waker.at(deadline)
+        else:
+            waker.when = deadline
+
+    def _send_unnumbered(self, request: Request) -> None:
+        stale, self._stream = self._stream + self._wire.drain(), b""
+        for frame in self._framing.cut(stale[-AT_ONCE:], b"")[0]:
+            self._count(Verdict.ALIEN, frame)
+        probe = self._owed.probe(request)
+        self._request, self._probing = probe or request, probe is not None
+        self._sent = b"\0\0" + self._request.tail
+        wired = self._framing.wrap(self._sent)
+        self._counters["requests_total"] += 1
         self._wire.write(wired)
-        transfer = (len(wired) + request.length) * self._manners.byte_time
+        transfer = (len(wired) + self._request.length) * self._manners.byte_time
         self._waker.at(time.monotonic() + request.timeout + transfer)
 
     def _finish(self, outcome: int) -> None:
         """The request in flight is over; ask the next one, or tell whoever asked."""
-        sent, self._request, self._sent = self._sent, None, b""
-        self._quiet_since = time.monotonic()
-        self._out_of_turn = 0
+        sent, self._request, self._sent, self._out_of_turn = self._sent, None, b"", 0
         if self._probing:  # it was answered, else it would have been given up
             self._probing = False
             self._owed.clear(sent[UNIT])
             self._next()
             return
-        self._outcomes.append(outcome)
-        if outcome not in SILENT and len(self._outcomes) < len(self._requests):
+        outcomes = self._outcomes
+        outcomes.append(outcome)
+        if len(outcomes) < len(self._requests) and outcome not in SILENT:
             self._next()
         else:
-            self._over()
+            self._over(outcomes)
 
-    def _over(self) -> None:
-        _, done = self._jobs.popleft()
-        outcomes = self._outcomes
-        self._waker.off()
+    def _over(self, outcomes: list[int]) -> None:
+        done, self._done, self._waker.when = self._done, None, NEVER
         if self._jobs:
-            self._start()
-        done(outcomes)
+            self.begin(*self._jobs.popleft())
+        if done is not None:
+            done(outcomes)
 
     def _withdraw(self, done: Done) -> None:
         """Nobody waits for the job of `done` any more; the answer to its request in flight may still come."""
-        place = next((place for place, job in enumerate(self._jobs) if job[1] is done), None)
-        if place == 0:
+        self._jobs = deque(job for job in self._jobs if job[1] is not done)
+        if self._done is done:
             self._give_up()
-            self._over()
-        elif place is not None:
-            del self._jobs[place]
+            self._over([])
 
     def _give_up(self) -> None:
         if self._request is not None and self._framing.tells:
@@ -291,7 +321,8 @@ class Link(asyncio.Protocol):
     def _woken(self) -> None:
         if self._request is not None:
             self._counters["timeouts_total"] += 1
+            self._quiet_since = time.monotonic()
             self._give_up()
             self._finish(TIMEOUT)
-        elif self._jobs:
+        elif self._done is not None:
             self._next()

@@ -1,7 +1,6 @@
 """How a connection is opened, by scheme: a link over a socket, a serial line, or a device that has dialled in."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
@@ -15,13 +14,12 @@ from gateway_modbus.link import Link, Manners
 from gateway_modbus.reception import Reception
 from gateway_modbus.rtu import RTU
 from gateway_modbus.serial_wire import open_serial
+from gateway_modbus.socket_wire import SocketWire, connected, watch
 
-DEAD_PEER_MS: Final = 10_000  # unacknowledged bytes end the connection: RFC 5482, tcp(7)
 DIAL_IN: Final = 25.0  # s that a device has for dialling in, before that is told
 FAST: Final = 19_200  # baud beyond which the silent interval is fixed (MODBUS over Serial Line V1.02 §2.5.1.1)
 FIXED_SILENCE: Final = 1.75e-3  # s
 SILENT_BYTES: Final = 3.5
-_KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
 
 MakeLink = Callable[[Manners], Link]
 
@@ -69,18 +67,20 @@ def leave(endpoint: Endpoint) -> None:
         Reception.leave(endpoint)
 
 
-async def _open_tcp(endpoint: Endpoint, make: Callable[[], Link], tls: ssl.SSLContext | None = None) -> Link:
-    name = (endpoint.options.get("name") or endpoint.host) if tls else None
-    transport, link = await asyncio.get_running_loop().create_connection(
-        make, endpoint.host, endpoint.port, ssl=tls, server_hostname=name
-    )
-    _watched(transport)
+async def _open_tcp(endpoint: Endpoint, make: Callable[[], Link]) -> Link:
+    sock, link = await connected(endpoint.host, endpoint.port), make()
+    SocketWire(sock, link)
     return link
 
 
 async def _open_tls(endpoint: Endpoint, make: Callable[[], Link]) -> Link:
     context = await asyncio.to_thread(_context, endpoint.options)
-    return await _open_tcp(endpoint, make, context)
+    name = endpoint.options.get("name", endpoint.host)
+    transport, link = await asyncio.get_running_loop().create_connection(
+        make, endpoint.host, endpoint.port, ssl=context, server_hostname=name
+    )
+    watch(transport.get_extra_info("socket"))
+    return link
 
 
 def _context(options: Mapping[str, str]) -> ssl.SSLContext:
@@ -136,19 +136,10 @@ async def _open_serial(endpoint: Endpoint, make: Callable[[], Link]) -> Link:
 async def _listen(endpoint: Endpoint, make: Callable[[], Link]) -> Link:
     seat = Reception.seat(endpoint)
     seat.link = None
-    sock = await seat.arrived.get()
-    transport, link = await asyncio.get_running_loop().create_connection(make, sock=sock)
-    _watched(transport)
+    sock, link = await seat.arrived.get(), make()
+    SocketWire(sock, link)
     seat.link = link
     return link
-
-
-def _watched(transport: asyncio.BaseTransport) -> None:
-    """Have the kernel watch over a connection on which nothing may come for long."""
-    sock = transport.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (*_KEEPALIVE, (socket.TCP_USER_TIMEOUT, DEAD_PEER_MS), (socket.TCP_NODELAY, 1)):
-        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 _OPENERS: Final[Mapping[Scheme, Callable[[Endpoint, Callable[[], Link]], Awaitable[Link]]]] = MappingProxyType(

@@ -4,6 +4,7 @@ A single device costs what it must; five hundred of one profile are decoded in o
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
@@ -35,12 +36,15 @@ class Forward:
 
 
 class Receiver:
-    """Whose batches they are."""
+    """Who has scans to be delivered."""
 
-    __slots__ = ()
+    __slots__ = ("scan", "sink")
 
-    def deliver(self, batch: Batch) -> None:
-        """Take a batch of one of its scans."""
+    scan: Scan  # the one that waits for delivery
+    sink: Callable[[Batch], None]  # where its batch goes
+
+    def go_on(self) -> None:
+        """All that was to be delivered in this turn is."""
         raise NotImplementedError
 
     def fail(self, error: BaseException) -> None:
@@ -53,7 +57,7 @@ class Outlet:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._waiting: dict[Decoder, list[tuple[Scan, Receiver]]] = {}
+        self._waiting: list[Receiver] = []
 
     @classmethod
     def of_loop(cls) -> "Outlet":
@@ -64,22 +68,28 @@ class Outlet:
             outlet = _OUTLETS[loop] = cls(loop)
         return outlet
 
-    def add(self, scan: Scan, receiver: Receiver) -> None:
-        """Deliver `scan` as it stands now, at the end of this turn."""
+    def add(self, receiver: Receiver) -> None:
+        """Deliver the scan of `receiver` as it stands, at the end of this turn; then it goes on."""
         if not self._waiting:
             self._loop.call_soon(self.flush)
-        self._waiting.setdefault(scan.decoder, []).append((scan, receiver))
+        self._waiting.append(receiver)
 
     def flush(self) -> None:
         """Deliver what is waiting."""
-        waiting, self._waiting = self._waiting, {}
-        for members in waiting.values():
+        waiting, self._waiting = self._waiting, []
+        cohorts: defaultdict[Decoder, list[Receiver]] = defaultdict(list)
+        for receiver in waiting:
+            cohorts[receiver.scan.decoder].append(receiver)
+        for members in cohorts.values():
             with Forward(partial(_fail, members)):
-                made = batches([scan for scan, _ in members])
-                for (_, receiver), batch in zip(members, made, strict=True):
-                    receiver.deliver(batch)
+                made = batches([receiver.scan for receiver in members])
+                for receiver, batch in zip(members, made, strict=True):
+                    receiver.sink(batch)
+        # what is due again goes out together: the other sides are woken once, not one by one
+        for receiver in waiting:
+            receiver.go_on()
 
 
-def _fail(members: Sequence[tuple[Scan, Receiver]], error: BaseException) -> None:
-    for _, receiver in members:
+def _fail(members: Sequence[Receiver], error: BaseException) -> None:
+    for receiver in members:
         receiver.fail(error)

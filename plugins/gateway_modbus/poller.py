@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
-from gateway.sdk import Batch, Connection, Device, DisconnectedError, Host, Schedule, Sink
+from gateway.sdk import Batch, Connection, Device, DisconnectedError, Group, Host, Schedule, Sink
 from gateway_modbus.alarm import Alarm
 from gateway_modbus.config import ModbusDevice
 from gateway_modbus.faults import TIMEOUT, status
@@ -55,51 +55,60 @@ class Poller(Receiver):
     """One life of a connection. What it learns of units and blocks dies with it: the device may have been changed."""
 
     __slots__ = (
-        "_asked", "_clock", "_counters", "_due", "_extra", "_forward", "_group", "_host", "_link", "_name", "_outlet",
-        "_over", "_overdue", "_scan", "_scans", "_schedule", "_sink", "_units", "_waker", "silent",
+        "_asked", "_clock", "_counters", "_due", "_extra", "_forward", "_group", "_host", "_line", "_name", "_outlet",
+        "_over", "_overdue", "_schedule", "_turns", "_unit", "_units", "_waker", "silent",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, host: Host, counters: Counter[str], sink: Sink) -> None:
-        self._host, self._clock, self._counters, self._sink = host, host.clock, counters, sink
+        self._host, self._clock, self._counters, self.sink = host, host.clock, counters, sink
         self._name = connection.name
         self._units = _units(connection)
-        self._scans = {group.id: Scan(group, self._units[group.device].config, counters) for group in connection.groups}
+        self._turns = {group.id: self._turn(group) for group in connection.groups}
         phase = int(connection.phase * PHASES) / PHASES
         self._schedule = Schedule(connection.groups, phase, self._clock.monotonic())
+        self._due, self._group = self._schedule.pop()  # the one that is served next, or now
+        self._unit, self.scan = self._turns[self._group.id]
+        self._asked: list[Part] = []
+        self._extra = 0  # requests that the scan under way may still add
         self._overdue = counters["polls_overdue_total"]
         self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._forward = Forward(self.fail)
-        self._outlet = Outlet.of_loop()
-        self._waker = Alarm.of_loop().waker(self._woken)
+        self._outlet, self._waker = Outlet.of_loop(), Alarm.of_loop().waker(self._woken)
+        self._line: Line
         self.silent = False  # whether it ended because no unit answers
-        self._link: Line
-        self._due, self._group = self._schedule.pop()  # the one that is served next, or now
-        self._scan: Scan
-        self._asked: list[Part] = []
-        self._extra = 0
 
-    async def run(self, link: "Line") -> None:
-        """Poll over `link` until it is lost, or no unit on it answers. Raises DisconnectedError."""
-        self._link = link
-        link.closed.add_done_callback(self._lost)
+    def _turn(self, group: Group) -> tuple[Unit, Scan]:
+        unit = self._units[group.device]
+        return unit, Scan(group, unit.config, self._counters)
+
+    async def run(self, line: "Line") -> None:
+        """Poll over `line` until it is lost, or no unit on it answers. Raises DisconnectedError."""
+        self._line = line
+        line.closed.add_done_callback(self._lost)
         try:
             self._woken()
             await self._over
         finally:
-            link.closed.remove_done_callback(self._lost)
-            self._waker.off()
+            line.closed.remove_done_callback(self._lost)
+            self._end()
             self._over.cancel()
 
-    def deliver(self, batch: Batch) -> None:
-        """Pass on a batch, unless the run is over."""
-        if not self._over.done():
-            self._sink(batch)
+    def go_on(self) -> None:
+        """The scan is delivered: serve what is due next."""
+        with self._forward:
+            now = self._clock.monotonic()
+            self._next(now)
+            self._serve(now)
 
     def fail(self, error: BaseException) -> None:
         """End the run with `error`."""
-        self._waker.off()
+        self._end()
         if not self._over.done():
             self._over.set_exception(error)
+
+    def _end(self) -> None:
+        self._waker.off()
+        self.sink = _nowhere
 
     def _lost(self, closed: "asyncio.Future[str]") -> None:
         self.fail(DisconnectedError(closed.result()))
@@ -108,66 +117,58 @@ class Poller(Receiver):
 
     def _woken(self) -> None:
         with self._forward:
-            self._serve()
+            self._serve(self._clock.monotonic())
 
-    def _serve(self) -> None:
-        """Serve what is due, until something is on the line."""
+    def _serve(self, now: float) -> None:
+        """Serve what is due, until something is on its way."""
         while not self._over.done():
-            now = self._clock.monotonic()
             if self._due > now:
                 self._waker.at(self._due)
                 return
-            if self._begin(now):
+            unit, scan = self._unit, self.scan = self._turns[self._group.id]
+            if unit.standing.misses and unit.standing.rests(now):
+                self.sink(Batch.failed(self._group, status(unit.standing.outcome), self._clock.wall_ns()))
+            elif asked := scan.due(now):
+                self._extra = EXTRA
+                self._ask(asked)
                 return
+            else:  # all its tags rest
+                self.sink(scan.batch(self._clock.wall_ns()))
             self._next(now)
 
-    def _begin(self, now: float) -> bool:
-        """Ask for the group that is due. False where the line is not needed for that."""
-        group, standing = self._group, self._units[self._group.device].standing
-        if standing.misses and standing.rests(now):
-            self.deliver(Batch.failed(group, status(standing.outcome), self._clock.wall_ns()))
-            return False
-        scan = self._scan = self._scans[group.id]
-        self._extra = EXTRA
-        return self._ask(scan.due(now))
-
-    def _ask(self, asked: list[Part]) -> bool:
-        if not asked:
-            self._hand_over()
-            return False
+    def _ask(self, asked: list[Part]) -> None:
         self._asked = asked
-        self._link.begin(self._scan.requests(asked), self._answered)
-        return True
+        self._line.begin(self.scan.requests(asked), self._answered)
 
     def _answered(self, outcomes: list[int] | None) -> None:
         if outcomes is None or self._over.done():
             return
+        scan = self.scan
+        if scan.clear and outcomes == scan.all_good and not self._unit.standing.misses:
+            scan.received = self._clock.wall_ns()
+            self._outlet.add(self)
+            return
         with self._forward:
-            self._settle(outcomes)
+            self._settle(outcomes, self._clock.monotonic())
 
-    def _settle(self, outcomes: list[int]) -> None:
-        now, scan = self._clock.monotonic(), self._scan
+    def _settle(self, outcomes: list[int], now: float) -> None:
+        scan, unit = self.scan, self._unit
         halves = scan.settle(self._asked, outcomes, now)[: self._extra]
         self._extra -= len(halves)
         if halves:
             self._ask(halves)
             return
-        unit = self._units[self._group.device]
-        if not scan.answered:
-            self._missed(unit, outcomes[-1], now)
-        elif unit.standing.misses or scan.refused:
+        if scan.answered:
             self._heard(unit, scan)
-        self._hand_over()
-        self._next(now)
-        self._serve()
-
-    def _hand_over(self) -> None:
-        self._scan.received = self._clock.wall_ns()
-        self._outlet.add(self._scan, self)
+        else:
+            self._missed(unit, outcomes[-1], now)
+        scan.received = self._clock.wall_ns()
+        self._outlet.add(self)
 
     def _next(self, now: float) -> None:
         self._schedule.push(self._group, self._due, now)
-        self._counters["polls_overdue_total"] = self._overdue + self._schedule.overdue
+        if self._schedule.overdue:
+            self._counters["polls_overdue_total"] = self._overdue + self._schedule.overdue
         self._due, self._group = self._schedule.pop()
 
     # --- what is learnt of a unit ---------------------------------------------------------------------------------
@@ -187,3 +188,7 @@ class Poller(Receiver):
         if all(standing.aside and standing.outcome == TIMEOUT for standing in standings):
             self.silent = True
             raise DisconnectedError(f"no unit at {self._name} answers")
+
+
+def _nowhere(_: Batch) -> None:
+    """Where batches go when the run is over."""

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.sdk import Batch, Group, Tag, quality
+from gateway_modbus.addresses import DataTable
+from gateway_modbus.coding import Coding
 from gateway_modbus.config import ModbusDevice
 from gateway_modbus.decode import Decoder, Other, Place
 from gateway_modbus.faults import GOOD, ILLEGAL, SILENT, status
@@ -37,6 +39,7 @@ class Part:
     request: Request
     block: Block
     origin: Block
+    base: int  # where its origin begins in the buffer
     rows: NDArray[np.intp]  # places of its tags in the group
     until: float = 0.0  # it rests until then
     rested: bool = False
@@ -53,17 +56,18 @@ class Scan:
         self.received = 0  # when its last answer came, Unix ns
         self._config, self._counters = config, counters
         tags = [_tag(tag) for tag in group.tags]
-        spans = tuple(Span(tag.at.table, tag.at.number, tag.span, index) for index, tag in enumerate(tags))
-        blocks, starts, size = _planned(
-            spans, Limits(config.max_registers, config.max_coils, config.gap, tuple(config.holes))
+        codings = tuple(tag.coding(config.order) for tag in tags)
+        spans = tuple(
+            Span(tag.at.table, tag.at.number, coding.registers or 1, index)
+            for index, (tag, coding) in enumerate(zip(tags, codings, strict=True))
         )
-        self._offset = dict(zip(blocks, starts, strict=True))
-        self.buffer = bytearray(size)
-        self.decoder = _decoder(tuple(self._places(blocks, tags)))
+        layout = _layout(spans, codings, _limits(config))
+        self.buffer, self.decoder = bytearray(layout.size), layout.decoder
         self.status = np.full(len(group), quality.BAD_WAITING_FOR_INITIAL_DATA, np.uint32)
         self.clear = False  # whether all tags are good and nothing rests: the case that costs nothing
-        self._parts = [self._part(block, block) for block in blocks]
+        self._parts = [self._part(block, block, base) for block, base in layout.blocks]
         self._requests = [part.request for part in self._parts]
+        self.all_good = [GOOD] * len(self._parts)  # outcomes where nothing is amiss
 
     def due(self, now: float) -> list[Part]:
         """What is to be asked in the scan that begins now."""
@@ -80,9 +84,6 @@ class Scan:
 
     def settle(self, asked: Sequence[Part], outcomes: Sequence[int], now: float) -> list[Part]:
         """Take the outcomes of what was asked. Returns the halves of refused blocks: they may be asked at once."""
-        if self.clear and not any(outcomes) and len(outcomes) == len(asked):
-            self.answered = True
-            return []
         halves: list[Part] = []
         for part, outcome in zip(asked, outcomes, strict=False):
             self.status[part.rows] = status(outcome)
@@ -98,6 +99,7 @@ class Scan:
         self.clear = not self.status.any()
         if self.clear:
             self._requests = [part.request for part in self._parts]
+            self.all_good = [GOOD] * len(self._parts)
         return halves
 
     def batch(self, received: int) -> Batch:
@@ -111,10 +113,10 @@ class Scan:
             part.rested = False
             family = [other for other in self._parts if other.origin is part.origin]
             if not any(other.rested for other in family):
-                self._replace(family, [self._part(part.origin, part.origin)])
+                self._replace(family, [self._part(part.origin, part.origin, part.base)])
 
     def _refuse(self, part: Part, now: float) -> list[Part]:
-        halves = [self._part(block, part.origin) for block in split(part.block)]
+        halves = [self._part(block, part.origin, part.base) for block in split(part.block)]
         if halves:
             self._replace([part], halves)
             self._counters["blocks_split_total"] += 1
@@ -137,9 +139,9 @@ class Scan:
     def _replace(self, old: Sequence[Part], new: Sequence[Part]) -> None:
         self._parts = [part for part in self._parts if part not in old] + list(new)
 
-    def _part(self, block: Block, origin: Block) -> Part:
-        unit, size = self._config.endpoint.unit, _bytes(block)
-        start = self._offset[origin] + (block.start - origin.start) * (1 if block.table.bits else 2)
+    def _part(self, block: Block, origin: Block, base: int) -> Part:
+        unit, size = self._config.endpoint.unit, _bytes_between(block.table, 0, block.count)
+        start = base + _bytes_between(block.table, origin.start, block.start)
         slot = memoryview(self.buffer)[start : start + size]
         request = Request(
             tail=read_request(unit, block.table.function, block.start, block.count),
@@ -148,38 +150,37 @@ class Scan:
             timeout=self._config.timeout,
             delay=self._config.delay,
         )
-        return Part(request, block, origin, np.array([span.index for span in block.spans], np.intp))
-
-    def _places(self, blocks: Sequence[Block], tags: Sequence[ModbusTag]) -> list[Place]:
-        places: dict[int, Place] = {}
-        for block in blocks:
-            for span in block.spans:
-                tag = tags[span.index]
-                at = self._offset[block] + (span.start - block.start) * (1 if block.table.bits else 2)
-                places[span.index] = Place(at, tag.coding(self._config.order))
-        return [places[index] for index in range(len(tags))]
+        return Part(request, block, origin, base, np.array([span.index for span in block.spans], np.intp))
 
 
 def _limits(config: ModbusDevice) -> Limits:
     return Limits(config.max_registers, config.max_coils, config.gap, tuple(config.holes))
 
 
-def _bytes(block: Block) -> int:
-    """What a block takes in the buffer: two bytes a register, one a coil."""
-    return block.count if block.table.bits else 2 * block.count
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What devices of one profile share: their blocks, where each begins in the buffer, and how the buffer is read."""
+
+    blocks: tuple[tuple[Block, int], ...]
+    size: int
+    decoder: Decoder
 
 
 @lru_cache(PROFILES)
-def _planned(spans: tuple[Span, ...], limits: Limits) -> tuple[list[Block], list[int], int]:
-    """Blocks, where each begins in the buffer, and the size of the buffer."""
+def _layout(spans: tuple[Span, ...], codings: tuple[Coding, ...], limits: Limits) -> Layout:
     blocks = plan(spans, limits)
-    *starts, size = accumulate((_bytes(block) for block in blocks), initial=0)
-    return blocks, starts, size
+    *bases, size = accumulate((_bytes_between(block.table, 0, block.count) for block in blocks), initial=0)
+    places = {
+        span.index: Place(base + _bytes_between(block.table, block.start, span.start), codings[span.index])
+        for block, base in zip(blocks, bases, strict=True)
+        for span in block.spans
+    }
+    return Layout(tuple(zip(blocks, bases, strict=True)), size, Decoder([places[i] for i in range(len(spans))]))
 
 
-@lru_cache(PROFILES)
-def _decoder(places: tuple[Place, ...]) -> Decoder:
-    return Decoder(places)
+def _bytes_between(table: DataTable, start: int, end: int) -> int:
+    """What elements take in the buffer: two bytes a register, one a coil."""
+    return (end - start) * (1 if table.bits else 2)
 
 
 def batches(scans: Sequence[Scan]) -> list[Batch]:
@@ -195,8 +196,8 @@ def batches(scans: Sequence[Scan]) -> list[Batch]:
     time = np.empty((n, width), np.int64)
     time[:] = np.array([scan.received for scan in scans], np.int64)[:, np.newaxis]
     made = [
-        Batch(scan.group.device, scan.group.id, scan.group.rows, value[row], time[row], status[row], scan.received)
-        for row, scan in enumerate(scans)
+        Batch(scan.group.device, scan.group.id, scan.group.rows, values, times, states, scan.received)
+        for scan, values, times, states in zip(scans, value, time, status, strict=True)
     ]
     for (row, tag), beyond in other.items():
         if status[row, tag] == quality.GOOD:

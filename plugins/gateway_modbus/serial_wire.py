@@ -26,15 +26,21 @@ class SerialWire:
         link.connection_made(self)
 
     def write(self, data: bytes) -> None:
-        """Drop what came unasked, then send: a request is shorter than the kernel's buffer."""
+        """Send: a request is shorter than the kernel's buffer."""
         try:
-            termios.tcflush(self._fd, termios.TCIFLUSH)
             sent = os.write(self._fd, data)
-        except (OSError, termios.error) as error:
+        except OSError as error:
             self._gone(str(error))
             return
         if sent < len(data):
             self._gone("the serial line takes no more bytes")
+
+    def drain(self) -> bytes:
+        """What has come unasked."""
+        try:
+            return os.read(self._fd, _PIECE)
+        except OSError:
+            return b""  # nothing, or unplugged: the write will tell
 
     def close(self) -> None:
         """Let go of the port."""

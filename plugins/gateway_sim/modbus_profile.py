@@ -40,6 +40,7 @@ class ProfileServer:
             for transport in tuple(self.clients):
                 transport.abort()
             await server.wait_closed()
+            await asyncio.sleep(0)  # the transports close in the next turn of the loop
 
     @property
     def full(self) -> bool:

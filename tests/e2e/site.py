@@ -70,8 +70,9 @@ class Site:
         return self.gateway
 
     def start(self, *options: str) -> "Site":
-        """Start the daemon and wait until it answers."""
+        """Start the daemon and wait until it answers and has opened its outbox."""
         self.address = listening(self.launch(*options), self.state)
+        until(lambda: self.status()["outbox"]["classes"], "the outbox is open")
         return self
 
     def stop(self) -> int:

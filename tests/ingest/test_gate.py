@@ -36,7 +36,7 @@ class Work:
             raise ZeroDivisionError
 
 
-async def test_a_batch_after_a_pause_is_worked_on_at_once():
+async def test_a_batch_after_a_pause_is_worked_on_at_once() -> None:
     work = Work()
     gate = Gate(work, LoopClock(), SilentLog(), tick=60.0, limit=10**6)
     gate(batch())
@@ -44,7 +44,7 @@ async def test_a_batch_after_a_pause_is_worked_on_at_once():
     assert work.turns == [1]
 
 
-async def test_after_a_long_turn_what_comes_within_a_tick_shares_the_next():
+async def test_after_a_long_turn_what_comes_within_a_tick_shares_the_next() -> None:
     work = Work(takes=0.05)
     gate = Gate(work, LoopClock(), SilentLog(), tick=0.2, limit=10**6)
     gate(batch())
@@ -58,7 +58,7 @@ async def test_after_a_long_turn_what_comes_within_a_tick_shares_the_next():
     assert gate.turns == 2
 
 
-async def test_after_a_short_turn_the_next_does_not_wait_for_the_tick():
+async def test_after_a_short_turn_the_next_does_not_wait_for_the_tick() -> None:
     work = Work()
     gate = Gate(work, FakeClock(), SilentLog(), tick=60.0, limit=10**6)  # a clock in which the work takes no time
     gate(batch())
@@ -68,7 +68,7 @@ async def test_after_a_short_turn_the_next_does_not_wait_for_the_tick():
     assert work.turns == [1, 1]
 
 
-async def test_beyond_the_limit_the_oldest_goes_and_is_counted():
+async def test_beyond_the_limit_the_oldest_goes_and_is_counted() -> None:
     work = Work()
     gate = Gate(work, LoopClock(), SilentLog(), tick=60.0, limit=1000)
     for _ in range(5):
@@ -78,7 +78,7 @@ async def test_beyond_the_limit_the_oldest_goes_and_is_counted():
     assert gate.counters["readings_dropped_total"] == 6
 
 
-async def test_a_turn_that_fails_is_counted_and_the_next_goes_on():
+async def test_a_turn_that_fails_is_counted_and_the_next_goes_on() -> None:
     log, work = SilentLog(), Work(fail=True)
     log.exception = log.warning  # type: ignore[attr-defined]
     gate = Gate(work, LoopClock(), log, tick=0.001, limit=10**6)

@@ -14,11 +14,11 @@ def read(value: float, time: int = 7, status: int = 0) -> Readings:
     return Readings(np.array([0], np.uint32), np.array([value]), np.array([time]), np.array([status], np.uint32))
 
 
-def test_everything_waits_for_its_first_value():
+def test_everything_waits_for_its_first_value() -> None:
     assert (Image(TAGS).status == quality.BAD_WAITING_FOR_INITIAL_DATA).all()
 
 
-def test_a_value_goes_stale_and_keeps_its_source_time():
+def test_a_value_goes_stale_and_keeps_its_source_time() -> None:
     image = Image(TAGS)
     image.update(read(3.0), np.array([True]), now=0)
     assert len(image.sweep(3 * SECOND)) == 0
@@ -28,7 +28,7 @@ def test_a_value_goes_stale_and_keeps_its_source_time():
     assert len(image.sweep(9 * SECOND)) == 0, "told once"
 
 
-def test_a_confirmation_makes_a_stale_value_good_again():
+def test_a_confirmation_makes_a_stale_value_good_again() -> None:
     image = Image(TAGS)
     image.update(read(3.0), np.array([True]), now=0)
     image.sweep(10 * SECOND)
@@ -37,7 +37,7 @@ def test_a_confirmation_makes_a_stale_value_good_again():
     assert image.status[1] == quality.BAD_WAITING_FOR_INITIAL_DATA
 
 
-def test_a_bad_reading_does_not_move_the_source_time():
+def test_a_bad_reading_does_not_move_the_source_time() -> None:
     image = Image(TAGS)
     image.update(read(3.0, time=7), np.array([True]), now=0)
     image.update(read(np.nan, time=99, status=quality.BAD_TIMEOUT), np.array([False]), now=1)

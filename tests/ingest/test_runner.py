@@ -71,7 +71,7 @@ async def playing(tmp_path: Path, *steps: str) -> AsyncIterator[tuple[Runner, Co
     await asyncio.wait([task])
 
 
-async def test_one_line_lost_and_one_line_back(tmp_path: Path):
+async def test_one_line_lost_and_one_line_back(tmp_path: Path) -> None:
     async with playing(tmp_path, "scan", "lose", "refuse", "refuse", "scan", "scan") as (runner, sink, log, health):
         assert log.events == ["device lost", "device back"]
         assert health.state("device d") is State.OK
@@ -80,38 +80,38 @@ async def test_one_line_lost_and_one_line_back(tmp_path: Path):
         assert kinds.count(Kind.DATA) == 3
 
 
-async def test_a_loss_turns_every_tag_bad(tmp_path: Path):
+async def test_a_loss_turns_every_tag_bad(tmp_path: Path) -> None:
     async with playing(tmp_path, "scan", "lose", "refuse") as (_, sink, _log, _health):
         lost = [batch for batch in sink.batches if batch.kind is Kind.LOST]
         assert lost
         assert (lost[0].status == quality.BAD_NOT_CONNECTED).all()
 
 
-async def test_a_device_that_only_gives_bad_scans_is_lost_while_the_line_lives(tmp_path: Path):
+async def test_a_device_that_only_gives_bad_scans_is_lost_while_the_line_lives(tmp_path: Path) -> None:
     async with playing(tmp_path, "scan", "bad", "bad", "scan") as (runner, _, log, _health):
         assert log.events == ["device lost", "device back"]
         assert runner.counters["losses_total"] == 0
         assert runner.counters["scans_failed_total"] == 2
 
 
-async def test_a_bug_of_the_adapter_is_counted_and_tried_again(tmp_path: Path):
+async def test_a_bug_of_the_adapter_is_counted_and_tried_again(tmp_path: Path) -> None:
     async with playing(tmp_path, "break", "scan") as (runner, _, log, health):
         assert "adapter fault" in log.events
         assert runner.counters["faults_total"] == 1
         assert health.state("device d") is State.OK
 
 
-async def test_batches_are_numbered(tmp_path: Path):
+async def test_batches_are_numbered(tmp_path: Path) -> None:
     async with playing(tmp_path, "scan", "scan", "scan") as (_, sink, _log, _health):
         assert [batch.sequence for batch in sink.batches] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("failures", "cap"), [(1, 0.5), (2, 1.0), (4, 4.0), (60, 30.0)])
-def test_back_off_is_full_jitter_up_to_a_cap(failures: int, cap: float):
+def test_back_off_is_full_jitter_up_to_a_cap(failures: int, cap: float) -> None:
     retry = Retry()
     assert retry.wait(failures, 0, 0.0) == 0.05
     assert retry.wait(failures, 0, 0.999) == pytest.approx(cap, rel=0.01)
 
 
-def test_the_breaker_opens_after_a_few_faults_in_a_row():
+def test_the_breaker_opens_after_a_few_faults_in_a_row() -> None:
     assert Retry().wait(5, 5, 0.5) == 300.0

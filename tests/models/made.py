@@ -18,6 +18,19 @@ WINDOW, WIDTH = 3, 2
 F = TensorProto.FLOAT
 
 
+def info(name: str, *shape: Any, kind: int = F) -> Any:
+    return helper.make_tensor_value_info(name, kind, list(shape))
+
+
+def constant(value: Any, name: str) -> Any:
+    return numpy_helper.from_array(np.asarray(value), name)
+
+
+def whole(nodes: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any], *constants: Any) -> bytes:
+    """A model of any inputs and outputs."""
+    return serialised(helper.make_graph(nodes, "test", inputs, outputs, list(constants)))
+
+
 def node(op: str, inputs: str, output: str, **attributes: Any) -> Any:
     return helper.make_node(op, inputs.split(), output.split(), **attributes)
 
@@ -69,7 +82,7 @@ def body(rounds_out: str = "") -> Any:
         "body" + rounds_out,
         [info("i", TensorProto.INT64, []), info("go", TensorProto.BOOL, []), info("carried", F, None)],
         [info("on", TensorProto.BOOL, []), info("added", F, None)],
-        [numpy_helper.from_array(np.float32(0), "one")],
+        [numpy_helper.from_array(np.array(0, np.float32), "one")],
     )
 
 
@@ -89,7 +102,7 @@ def sluggish(seconds_or_for_ever: float = float("inf")) -> bytes:
         "inner",
         [info("i", TensorProto.INT64, []), info("go", TensorProto.BOOL, []), info("carried", F, None)],
         [info("on", TensorProto.BOOL, []), info("next", F, None)],
-        [numpy_helper.from_array(np.float32(0), "nil")],
+        [numpy_helper.from_array(np.array(0, np.float32), "nil")],
     )
     branch = helper.make_graph(
         [
@@ -102,8 +115,8 @@ def sluggish(seconds_or_for_ever: float = float("inf")) -> bytes:
         [info("slow", F, [])],
         [
             numpy_helper.from_array(np.array([700, 700]), "side"),
-            numpy_helper.from_array(np.int64(rounds), "rounds"),
-            numpy_helper.from_array(np.bool_(True), "yes"),
+            numpy_helper.from_array(np.array(rounds), "rounds"),
+            numpy_helper.from_array(np.array([1], bool).reshape(()), "yes"),
         ],
     )
     quick = helper.make_graph([node("Identity", "nought", "fast")], "fast", [], [info("fast", F, [])])
@@ -131,3 +144,8 @@ def files(model: bytes | None = None, made: Manifest | None = None, key: Ed25519
 
 def bundle(model: bytes | None = None, version: str = "1.0", **more: Any) -> Bundle:
     return check(files(model, manifest(version, **more)), TRUSTED)
+
+
+def helper_graph(nodes: Sequence[Any], *constants: Any) -> Any:
+    """The graph of `graph`, not serialised yet."""
+    return helper.make_graph(nodes, "test", [info("x", None, WINDOW, WIDTH)], [info("score", None)], list(constants))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.models.threshold import pareto, peaks, return_level, threshold
+from gateway.models.threshold import DOUBT, FIRST, pareto, peaks, return_level, threshold
 
 
 def test_rows_close_together_are_one_peak() -> None:
@@ -44,8 +44,8 @@ def test_few_peaks_fall_back_on_the_highest_score() -> None:
 def test_a_short_calibration_asks_for_more() -> None:
     scores = np.tile(np.linspace(0, 2, 100), 100)
     short, long = threshold(scores[:400], 1e-6, 60), threshold(scores, 1e-6, 60)
-    assert short / return_level(scores[:400], 1e-6) == pytest.approx(1 + 1.5 * np.sqrt(60 / 400))
-    assert long / return_level(scores, 1e-6) == pytest.approx(1 + 1.5 * np.sqrt(60 / 10000))
+    assert short / return_level(scores[:400], FIRST * 1e-6) == pytest.approx(1 + DOUBT * np.sqrt(60 / 400))
+    assert long / return_level(scores, FIRST * 1e-6) == pytest.approx(1 + DOUBT * np.sqrt(60 / 10000))
 
 
 def test_it_is_never_below_the_upper_end_of_normal() -> None:

@@ -25,7 +25,7 @@ from gateway.ops.web import WebServer, json_answer
 from gateway.sdk.testing import FakeClock, LoopClock, SilentLog
 
 
-def test_a_dead_device_degrades_the_gateway_and_never_fails_it():
+def test_a_dead_device_degrades_the_gateway_and_never_fails_it() -> None:
     health = Health(FakeClock())
     health.report("outbox", State.OK)
     assert health.overall() is State.OK
@@ -34,7 +34,7 @@ def test_a_dead_device_degrades_the_gateway_and_never_fails_it():
     assert health.snapshot()[0]["remedy"] == "install it"
 
 
-def test_a_state_that_does_not_change_keeps_its_since():
+def test_a_state_that_does_not_change_keeps_its_since() -> None:
     clock = FakeClock()
     health = Health(clock)
     health.report("broker", State.DEGRADED, "refused")
@@ -50,7 +50,7 @@ class Log(SilentLog):
         self.lines.append(("exception", event, fields))
 
 
-async def test_a_part_that_fails_is_started_again():
+async def test_a_part_that_fails_is_started_again() -> None:
     tries = []
 
     async def part() -> None:
@@ -64,7 +64,7 @@ async def test_a_part_that_fails_is_started_again():
     assert supervisor.counters["part"] == 2
 
 
-async def test_a_part_that_fails_over_and_over_ends_the_gateway():
+async def test_a_part_that_fails_over_and_over_ends_the_gateway() -> None:
     async def part() -> None:
         raise ZeroDivisionError
 
@@ -74,7 +74,7 @@ async def test_a_part_that_fails_over_and_over_ends_the_gateway():
         await asyncio.wait_for(supervisor.run(), 5.0)
 
 
-def test_the_watchdog_is_not_fed_while_a_stage_with_work_stands_still():
+def test_the_watchdog_is_not_fed_while_a_stage_with_work_stands_still() -> None:
     done, waiting = [0], [0]
     progress = Progress([Stage("outbox", lambda: done[0], lambda: waiting[0])])
     assert progress.stuck() == []
@@ -86,7 +86,7 @@ def test_the_watchdog_is_not_fed_while_a_stage_with_work_stands_still():
 
 
 @pytest.mark.parametrize("abstract", [False, True])
-def test_notify_reaches_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool):
+def test_notify_reaches_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, abstract: bool) -> None:
     address = f"@fieldgate-test-{os.getpid()}" if abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
         server.bind("\0" + address[1:] if abstract else address)
@@ -95,21 +95,21 @@ def test_notify_reaches_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         assert server.recv(100) == b"READY=1"
 
 
-def test_notify_without_systemd_does_nothing(monkeypatch: pytest.MonkeyPatch):
+def test_notify_without_systemd_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", "/nonexistent/socket")
     notify("READY=1")
 
 
-def test_the_watchdog_period_comes_from_systemd(monkeypatch: pytest.MonkeyPatch):
+def test_the_watchdog_period_comes_from_systemd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
     assert watchdog_seconds() == 30.0
     monkeypatch.setenv("WATCHDOG_USEC", "soon")
     assert watchdog_seconds() is None
 
 
-def test_repeats_are_held_back_and_counted():
+def test_repeats_are_held_back_and_counted() -> None:
     hold = logs.RepeatFilter(burst=2, window=60.0)
     passed = []
     for second in range(100):
@@ -122,7 +122,7 @@ def test_repeats_are_held_back_and_counted():
     assert passed[2]["repeats"] == 59
 
 
-def test_a_log_line_is_json_with_journald_s_priority():
+def test_a_log_line_is_json_with_journald_s_priority() -> None:
     program = (
         "import structlog; from gateway.ops import logs; from gateway.ops.clock import SystemClock\n"
         "logs.configure('info', SystemClock())\n"
@@ -136,7 +136,7 @@ def test_a_log_line_is_json_with_journald_s_priority():
     }  # fmt: skip
 
 
-def test_metrics_are_read_when_somebody_asks():
+def test_metrics_are_read_when_somebody_asks() -> None:
     metrics, count = Metrics(), [1]
     metrics.add(lambda: [Sample("readings_total", count[0]), Sample("device_up", 1, {"device": "pump"})])
     count[0] = 42
@@ -146,7 +146,7 @@ def test_metrics_are_read_when_somebody_asks():
     assert HELP["readings_total"] in text
 
 
-def test_the_web_server_answers_its_table_and_nothing_else():
+def test_the_web_server_answers_its_table_and_nothing_else() -> None:
     server = WebServer("127.0.0.1:0", {"/healthz": lambda: json_answer(HTTPStatus.OK, {"alive": True})})
     server.start()
     try:
@@ -158,7 +158,7 @@ def test_the_web_server_answers_its_table_and_nothing_else():
         server.stop()
 
 
-def test_a_second_gateway_on_the_same_state_is_refused(tmp_path: Path):
+def test_a_second_gateway_on_the_same_state_is_refused(tmp_path: Path) -> None:
     handle = lock(tmp_path)
     try:
         with pytest.raises(AlreadyRunningError, match=f"pid {os.getpid()}"):

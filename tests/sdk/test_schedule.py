@@ -3,23 +3,23 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sdk import DeviceConfig, TagConfig, TagTable
+from gateway.sdk import DeviceConfig, Group, TagConfig, TagTable
 from gateway.sdk.schedule import Schedule, next_due
 
 
-def groups(*periods: float):
+def groups(*periods: float) -> tuple[Group, ...]:
     tags = {f"t{i}": TagConfig(every=period) for i, period in enumerate(periods)}
     return TagTable.build([DeviceConfig(device="d", adapter="x", tags=tags)]).groups
 
 
 @given(st.floats(0, 1e7), st.sampled_from([0.05, 0.1, 1.0, 60.0]), st.floats(0, 0.99))
-def test_the_next_deadline_is_after_now_and_within_one_period(now: float, period: float, phase: float):
+def test_the_next_deadline_is_after_now_and_within_one_period(now: float, period: float, phase: float) -> None:
     due = next_due(now, period, phase)
     assert now < due + 1e-6
     assert due - now <= period * 1.001
 
 
-def test_the_first_read_is_at_once_and_the_second_on_the_grid():
+def test_the_first_read_is_at_once_and_the_second_on_the_grid() -> None:
     schedule = Schedule(groups(1.0), phase=0.25, now=10.6)
     due, group = schedule.pop()
     assert due == 10.6
@@ -27,7 +27,7 @@ def test_the_first_read_is_at_once_and_the_second_on_the_grid():
     assert schedule.pop()[0] == 11.25
 
 
-def test_no_second_read_right_behind_the_first():
+def test_no_second_read_right_behind_the_first() -> None:
     schedule = Schedule(groups(1.0), phase=0.25, now=10.2)
     due, group = schedule.pop()
     schedule.push(group, due, now=10.21)
@@ -35,7 +35,7 @@ def test_no_second_read_right_behind_the_first():
     assert schedule.overdue == 0
 
 
-def test_a_late_group_skips_and_counts():
+def test_a_late_group_skips_and_counts() -> None:
     schedule = Schedule(groups(1.0), phase=0.0, now=10.0)
     due, group = schedule.pop()
     schedule.push(group, due, now=13.5)
@@ -43,7 +43,7 @@ def test_a_late_group_skips_and_counts():
     assert schedule.overdue == 3
 
 
-def test_a_slow_group_does_not_starve_a_fast_one():
+def test_a_slow_group_does_not_starve_a_fast_one() -> None:
     """The slow one takes 300 ms a time; the 100 ms group is served after each of its turns."""
     schedule = Schedule(groups(0.1, 1.0), phase=0.0, now=0.0)
     now, served = 0.0, []

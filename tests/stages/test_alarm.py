@@ -206,16 +206,80 @@ def test_shelving_without_an_end_stays() -> None:
     assert line.state is State.SHELVED
 
 
-def test_an_event_raises_the_threshold_once_it_is_over_and_time_lowers_it() -> None:
-    line = Line(PLAIN.model_copy(update={"budget": 1 / 1000}))
+def spent(config: AlarmConfig = PLAIN) -> Line:
+    """A line that has had the event that its budget allows for now."""
+    line = Line(config)
+    line.rows(2, *[0] * (APART + 2))
+    assert raised(line) == 0
+    return line
+
+
+def raised(line: Line) -> float:
+    return float(line.alarms.budget.raised[0].max())
+
+
+def test_an_event_beyond_the_budget_raises_the_threshold_once_it_is_over_and_time_lowers_it() -> None:
+    line = spent(PLAIN.model_copy(update={"budget": 1 / 1000}))
     line.rows(2, 0, *[0] * APART)
-    assert line.alarms.offset[0] == 0
+    assert raised(line) == 0
     line.rows(0)
-    assert line.alarms.offset[0] == pytest.approx(RAISE_BY)
+    assert raised(line) == pytest.approx(RAISE_BY)
     (moved,) = line.rows(2)
     assert moved.threshold == pytest.approx(np.exp(RAISE_BY), rel=1e-3)
     line.rows(2, step=1000)
-    assert line.alarms.offset[0] == 0
+    assert raised(line) == 0
+
+
+def test_an_event_raises_the_bar_for_its_own_kind_alone() -> None:
+    alarms, now = Alarms([PLAIN], kinds=3), START
+
+    def rows(kind: int, *scores: float) -> list[Transition]:
+        nonlocal now
+        moved = []
+        for score in scores:
+            now += SECOND
+            one = np.zeros(1, np.int64)
+            moved += alarms.step(one, np.array([score]), np.ones(1), np.array([now]), np.array([kind]))
+        return moved
+
+    rows(1, 2, *[0] * (APART + 2), 2, *[0] * (APART + 2))
+    assert alarms.budget.raised[0].tolist() == [0, pytest.approx(RAISE_BY, rel=1e-3), 0]
+    assert rows(1, 1.3) == []
+    assert [moved.event for moved in rows(2, 1.3)] == [Event.RAISE]
+
+
+def test_quiet_times_lower_the_threshold_of_those_who_may_and_never_below_the_upper_end_of_normal() -> None:
+    for lower, score, events in ((True, 1.5, [Event.RAISE]), (False, 1.5, []), (True, 0.99, [])):
+        alarms = Alarms([PLAIN.model_copy(update={"budget": 1 / 1000})], 1, [lower])
+        one = np.zeros(1, np.int64)
+        for second in range(0, 5000, 10):
+            alarms.step(one, np.zeros(1), np.full(1, 2.0), np.array([START + second * SECOND]))
+        moved = alarms.step(one, np.array([score]), np.full(1, 2.0), np.array([START + 5000 * SECOND]))
+        assert [m.event for m in moved] == events
+
+
+def test_an_alarm_that_stays_is_asked_about_once_and_rises_anew_above_its_level() -> None:
+    line = Line(PLAIN.model_copy(update={"stays": 100.0}))
+    line.rows(2)
+    assert [moved.event for moved in line.rows(*[2] * 101)] == [Event.RETURN]
+    assert line.alarms.stuck.take() == [0]
+    assert line.state is State.RETURNED_UNACKNOWLEDGED
+    assert line.rows(*[2] * 50) == []
+    assert line.alarms.stuck.take() == []
+    assert [moved.event for moved in line.rows(4)] == [Event.RAISE]
+
+
+def test_an_answer_takes_the_level_of_an_alarm_that_stayed_away() -> None:
+    line = Line(PLAIN.model_copy(update={"stays": 100.0}))
+    line.rows(*[2] * 120)
+    line.alarms.forgive(0)
+    assert [moved.event for moved in line.rows(2)] == [Event.RAISE]
+
+
+def test_an_alarm_without_a_limit_stays_for_ever() -> None:
+    line = Line(PLAIN.model_copy(update={"stays": 0.0}))
+    line.rows(2)
+    assert line.rows(*[2] * 50, step=1e6) == []
 
 
 def test_an_alarm_does_not_end_by_the_event_it_is() -> None:
@@ -226,18 +290,18 @@ def test_an_alarm_does_not_end_by_the_event_it_is() -> None:
 
 
 def test_an_alarm_that_comes_back_soon_is_the_same_event() -> None:
-    line = Line()
+    line = spent()
     for _ in range(5):
         line.rows(2, *[0] * 50)
     line.rows(*[0] * 100)
-    assert line.alarms.offset[0] == pytest.approx(RAISE_BY, rel=1e-2)
+    assert raised(line) == pytest.approx(RAISE_BY, rel=1e-2)
 
 
 def test_a_chattering_asset_does_not_make_itself_blind() -> None:
     line = Line()
     for _ in range(20):
         line.rows(99, *[0] * (APART + 2))
-    assert line.alarms.offset[0] == pytest.approx(RAISE_MAX, rel=1e-2)
+    assert raised(line) == pytest.approx(RAISE_MAX, rel=1e-2)
     assert [moved.event for moved in line.rows(9)] == [Event.RAISE]
 
 
@@ -290,7 +354,10 @@ def test_the_time_that_the_gateway_was_down_counts_for_no_delay() -> None:
     assert [moved.event for moved in again.rows(0)] == [Event.RETURN]
 
 
-@pytest.mark.parametrize("change", [{"state": "asleep"}, {"offset": 99}, {"offset": "nan"}, {"until": None}])
+@pytest.mark.parametrize(
+    "change",
+    [{"state": "asleep"}, {"budget": {"raised": {"0": 99}, "lowered": 0, "left": 0}}, {"stuck": {}}, {"until": None}],
+)
 def test_a_record_that_is_none_is_refused_and_changes_nothing(change: dict[str, object]) -> None:
     alarms = put(State.ACTIVE_UNACKNOWLEDGED).alarms
     before = alarms.snapshot(0)

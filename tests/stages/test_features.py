@@ -8,14 +8,14 @@ from gateway.sdk import quality
 from gateway.stages.features import Readiness, gather
 
 
-def test_an_asset_of_one_group_is_due_with_it():
+def test_an_asset_of_one_group_is_due_with_it() -> None:
     ready = Readiness([[0], [1], [0]], 3)
     assert ready.read([0]).tolist() == [0, 2]
     assert ready.read([2]).tolist() == []
     assert ready.read([0, 1]).tolist() == [0, 2, 1]
 
 
-def test_an_asset_of_two_groups_waits_for_both_each_time():
+def test_an_asset_of_two_groups_waits_for_both_each_time() -> None:
     ready = Readiness([[0, 1]], 2)
     assert ready.read([0]).tolist() == []
     assert ready.read([0]).tolist() == []
@@ -24,7 +24,7 @@ def test_an_asset_of_two_groups_waits_for_both_each_time():
     assert ready.read([0]).tolist() == [0]
 
 
-def test_a_lost_group_is_not_waited_for_until_it_is_read_again():
+def test_a_lost_group_is_not_waited_for_until_it_is_read_again() -> None:
     ready = Readiness([[0, 1]], 2)
     ready.lost([1])
     assert ready.read([0]).tolist() == [0]
@@ -34,13 +34,13 @@ def test_a_lost_group_is_not_waited_for_until_it_is_read_again():
     assert ready.read([0]).tolist() == []
 
 
-def test_an_asset_without_groups_is_never_due_by_scan():
+def test_an_asset_without_groups_is_never_due_by_scan() -> None:
     ready = Readiness([[], [0]], 1)
     assert ready.read([0]).tolist() == [1]
 
 
 @given(st.lists(st.tuples(st.booleans(), st.sets(st.integers(0, 3), min_size=1)), max_size=60))
-def test_readiness_agrees_with_a_plain_model(steps: list[tuple[bool, set[int]]]):
+def test_readiness_agrees_with_a_plain_model(steps: list[tuple[bool, set[int]]]) -> None:
     wants = [{0}, {1, 2}, {0, 1, 2, 3}, {3}]
     ready = Readiness([sorted(w) for w in wants], 4)
     fresh: list[set[int]] = [set() for _ in wants]
@@ -63,7 +63,7 @@ def test_readiness_agrees_with_a_plain_model(steps: list[tuple[bool, set[int]]])
                 fresh[asset] |= groups & want
 
 
-def test_gather_takes_good_values_only():
+def test_gather_takes_good_values_only() -> None:
     status = np.array([0, quality.BAD_TIMEOUT, quality.UNCERTAIN_LAST_USABLE_VALUE, 0], np.uint32)
     seen = gather(
         np.array([[0, 1], [2, 3], [1, 2]]), np.array([1.0, 2.0, 3.0, 4.0]), status, np.array([10, 20, 30, 40])

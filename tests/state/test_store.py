@@ -8,7 +8,7 @@ import pytest
 from gateway.state.store import StateError, StateStore
 
 
-def test_what_is_kept_is_there_again(tmp_path: Path):
+def test_what_is_kept_is_there_again(tmp_path: Path) -> None:
     store = StateStore(tmp_path / "state.db")
     store.keep_calibration("pump", "f1", 5, b"content")
     store.keep_memories([("pump", "f1", b"smooth")])
@@ -24,7 +24,7 @@ def test_what_is_kept_is_there_again(tmp_path: Path):
         again.close()
 
 
-def test_a_damaged_file_is_set_aside(tmp_path: Path):
+def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_bytes(b"this is no database" * 100)
     store = StateStore(path)
@@ -34,7 +34,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path):
     store.close()
 
 
-def test_a_state_of_a_newer_version_is_refused_by_name(tmp_path: Path):
+def test_a_state_of_a_newer_version_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version=99")

@@ -88,6 +88,7 @@ def test_a_part_stays_within_its_bits(drawn: tuple[Coding, Value]) -> None:
         (Coding("string", length=2), 5, "no text"),
         (Coding("string", length=2), "a ", "spaces at the end"),
         (Coding("string", length=2), "a\0b", "NUL"),
+        (Coding("string", length=2), "\ud800", "no text"),
         (Coding(texts=((0, "off"), (1, "on"))), "open", "none of off, on"),
         (Coding(texts=((0, "off"), (1, "on"))), 2, "none of off, on"),
     ],

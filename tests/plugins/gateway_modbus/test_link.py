@@ -6,9 +6,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway_modbus.faults import GOOD, SHORT
+from gateway_modbus.faults import GOOD, SHORT, TIMEOUT
 from gateway_modbus.frames import Request, read_request
-from gateway_modbus.link import Link
+from gateway_modbus.link import Link, Manners
+from gateway_modbus.rtu import RTU, crc
 
 
 class Memory(asyncio.Transport):
@@ -28,6 +29,9 @@ class Memory(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         assert not self.cut
         self.written.append(bytes(data))
+
+    def drain(self) -> bytes:
+        return b""
 
     def abort(self) -> None:
         self.cut = True
@@ -67,7 +71,7 @@ def test_whatever_comes_is_an_outcome_or_the_end_and_never_an_accident(chunks: l
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
         link.connection_lost(None)
-        assert not link._jobs
+        assert link._done is None
 
     asyncio.run(feed())
 
@@ -88,6 +92,27 @@ def test_the_answer_of_a_request_that_nobody_waits_for_any_more_is_late() -> Non
         link.data_received(b"\x00\x02" + ANSWERS[0][2:])
         assert await again == [GOOD]
         assert stored == [b"\x00\x2a"]
+        link.connection_lost(None)
+
+    asyncio.run(feed())
+
+
+def test_a_unit_that_owes_an_answer_is_left_alone_until_it_has_come_and_the_others_are_not() -> None:
+    async def feed() -> None:
+        link, memory = Link(Counter(), manners=Manners(RTU, patience=100.0)), Memory()
+        link.connection_made(memory)
+        one, two = ([Request(read_request(unit, 3, 0, 1), 2, lambda _: None, 0.02)] for unit in (1, 2))
+        assert await link.read(one) == [TIMEOUT]
+        assert await link.read(two) == [TIMEOUT]
+        assert [frame[0] for frame in memory.written] == [1, 2]
+        again = asyncio.ensure_future(link.read(one))
+        await asyncio.sleep(0.1)
+        assert len(memory.written) == 2
+        link.data_received(b"\x01\x03\x02\x00\x2a" + crc(b"\x01\x03\x02\x00\x2a"))
+        assert [frame[0] for frame in memory.written] == [1, 2, 1]
+        assert link._counters["answers_late_total"] == 1
+        again.cancel()
+        await asyncio.gather(again, return_exceptions=True)
         link.connection_lost(None)
 
     asyncio.run(feed())

@@ -1,0 +1,91 @@
+"""What an operator answers to an alarm that stays, or to a drift: accept as new normal, recalibrate, or real fault.
+
+An answer is a file in STATE/answers that appears whole, so that the command line needs no socket, and an answer given
+while the gateway is down is carried out when it is up.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from gateway.models.cohorts import Judged
+from gateway.sdk.errors import FieldgateError
+
+ANSWERS: Final = ("accept", "recalibrate", "fault")
+_MOST: Final = 100  # that are carried out at once
+
+
+class AnswerError(FieldgateError):
+    """An answer that cannot be carried out; the message says why."""
+
+
+def leave(state: Path, asset: str, answer: str) -> None:
+    """Leave `answer` for the gateway that keeps its state in `state`."""
+    folder = state / "answers"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{time.time_ns()}-{os.getpid()}"
+    part = folder / f".{name}"
+    part.write_text(f"{answer} {asset}\n", encoding="utf-8")
+    part.replace(folder / name)
+
+
+def collect(state: Path) -> list[tuple[str, str]]:
+    """(asset, answer) of those that wait, the eldest first; they are gone from the folder."""
+    folder = state / "answers"
+    if not folder.is_dir():
+        return []
+    found = []
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith("."))[:_MOST]:
+        answer, _, asset = path.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
+        found.append((asset, answer))
+        path.unlink()
+    return found
+
+
+def carry_out(judged: Judged, asset: str, answer: str) -> str:
+    """Do what `answer` says; what was done, in a sentence. Raises AnswerError."""
+    number, member, place = _find(judged, asset)
+    doing: dict[str, Callable[[], str]] = {
+        "accept": lambda: _accept(judged, number, member, place),
+        "recalibrate": lambda: _recalibrate(judged, number, member, place),
+        "fault": lambda: _fault(judged, place),
+    }
+    if answer not in doing:
+        raise AnswerError(f"'{answer}' is no answer; there are {', '.join(ANSWERS)}")
+    return f"{asset}: {doing[answer]()}"
+
+
+def _find(judged: Judged, asset: str) -> tuple[int, int, int]:
+    """Number of the detector, of the member in it, and of the asset."""
+    if asset not in judged.watch.names:
+        raise AnswerError(f"there is no asset '{asset}'")
+    place = judged.watch.names.index(asset)
+    for number in range(len(judged.detectors)):
+        members = judged.watch.cohorts[number].assets.tolist()
+        if place in members:
+            return number, members.index(place), place
+    raise AnswerError(f"{asset} is scored by a model of its own; what is normal for it is that model's")
+
+
+def _accept(judged: Judged, number: int, member: int, place: int) -> str:
+    if judged.detectors[number].status(member):
+        raise AnswerError("it is still calibrating: there is nothing to be accepted yet")
+    judged.detectors[number].accept(member)
+    judged.watch.alarms.forgive(place)
+    return "what it is like now is normal from here on"
+
+
+def _recalibrate(judged: Judged, number: int, member: int, place: int) -> str:
+    judged.detectors[number].recalibrate(member)
+    sensors = judged.watch.cohorts[number].sensors
+    if sensors is not None:
+        sensors.restart(member)
+    judged.watch.alarms.forgive(place)
+    return f"it learns anew from its next {judged.detectors[number].members[member].calibrate} good rows"
+
+
+def _fault(judged: Judged, place: int) -> str:
+    judged.watch.alarms.forgive(place)  # an event that was right must not raise the bar for the next one
+    return "noted as a real fault; its normal stays as it is"

@@ -1,0 +1,189 @@
+"""A user's real model goes the documented way (docs/models.md): fitted, packed, verified, shadowed, promoted.
+
+The model is a linear autoencoder over five rows of the eight tags of SKAB, fitted on its anomaly-free recording.
+"""
+
+import csv
+import gzip
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+
+from gateway.cli.common import CONFIGURATION, FAILED, OK
+from gateway.models.providers import Model
+from gateway.models.session import open_session
+from tests.e2e.site import Site, until
+from tests.models.made import constant, info, node, serialised
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data" / "skab"
+WINDOW, CODE = 5, 12
+
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not DATA.is_dir(), reason=f"needs the recordings in {DATA}"),
+]
+
+
+def column(path: Path, *names: str) -> NDArray[np.float64]:
+    """Columns of a recording; all but the time unless named."""
+    with gzip.open(path, "rt") as file:
+        lines = list(csv.DictReader(file))
+    wanted = names or tuple(lines[0])[1:]
+    return np.array([[float(line[name]) for name in wanted] for line in lines])
+
+
+def tags() -> list[str]:
+    with gzip.open(DATA / "anomaly-free.csv.gz", "rt") as file:
+        return [name.replace(" ", "_") for name in next(csv.reader(file))[1:]]
+
+
+@dataclass
+class Fitted:
+    model: bytes
+    manifest: dict[str, Any]
+
+    def write(self, folder: Path, version: str) -> Path:
+        """The folder that a data scientist brings."""
+        folder.mkdir()
+        (folder / "model.onnx").write_bytes(self.model)
+        (folder / "manifest.json").write_text(json.dumps({**self.manifest, "version": version}))
+        return folder
+
+
+def windows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.lib.stride_tricks.sliding_window_view(rows, WINDOW, axis=0).transpose(0, 2, 1)
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fitted:
+    rows = column(DATA / "anomaly-free.csv.gz")
+    mean, scale = rows.mean(axis=0), rows.std(axis=0)
+    flat = windows((rows - mean) / scale).reshape(len(rows) - WINDOW + 1, -1)
+    *_, axes = np.linalg.svd(flat, full_matrices=False)
+    code = axes[:CODE].T.astype(np.float32)
+    error = np.sqrt(((flat - flat @ code @ code.T) ** 2).mean(axis=1))
+    size = rows.shape[1]
+    nodes = [
+        node("Reshape", "x flat_shape", "flat"), node("MatMul", "flat encode", "code"),
+        node("MatMul", "code decode", "again_flat"), node("Reshape", "again_flat window_shape", "again"),
+    ]  # fmt: skip
+    constants = [
+        constant(code, "encode"), constant(code.T.copy(), "decode"),
+        constant(np.array([-1, WINDOW * size]), "flat_shape"), constant(np.array([-1, WINDOW, size]), "window_shape"),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "autoencoder", [info("x", None, WINDOW, size)], [info("again", None, WINDOW, size)], constants
+    )
+    manifest = {
+        "name": "skab",
+        "version": "1.0",
+        "inputs": [
+            {"role": name, "mean": m, "scale": s, "low": low, "high": high}
+            for name, m, s, low, high in zip(
+                tags(), mean.tolist(), scale.tolist(), rows.min(axis=0).tolist(), rows.max(axis=0).tolist(), strict=True
+            )
+        ],
+        "window": {"rows": WINDOW, "hold": 3},
+        "outputs": {"reconstruction": "again"},
+        "threshold": float(np.quantile(error, 0.999)) * 1.2,
+        "golden": {"rows": rows[100 : 100 + WINDOW].tolist()},
+    }
+    return Fitted(serialised(graph), manifest)
+
+
+def test_it_tells_the_faults_of_skab_from_its_normal_running(fitted: Fitted, tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(fitted.model)
+    mean = [one["mean"] for one in fitted.manifest["inputs"]]
+    scale = [one["scale"] for one in fitted.manifest["inputs"]]
+    outputs = {"score": None, "contributions": None, "reconstruction": "again"}
+    model = Model(open_session(path), {"input": "x", "outputs": outputs, "mean": mean, "scale": scale}, ())
+    calm = model(windows(column(DATA / "anomaly-free.csv.gz"))).score
+    assert (calm > fitted.manifest["threshold"]).mean() < 0.01
+    name = "valve1_3.csv.gz"
+    answers = model(windows(column(DATA / "data" / name)))
+    label = column(DATA / "labels" / name, "label")[WINDOW - 1 :, 0] > 0
+    assert np.median(answers.score[label]) > np.median(answers.score[~label])
+    np.testing.assert_allclose(answers.contrib.sum(axis=1), 1.0, rtol=1e-5)
+
+
+class Plant:
+    """A gateway whose one asset is judged by the bundle skab, and an operator at its command line."""
+
+    def __init__(self, folder: Path) -> None:
+        waves = {name: {"wave": "noise"} for name in tags()}
+        device = {"device": "bench", "adapter": "sim", "every": "50ms", "tags": waves}
+        asset = {"tags": [f"bench.{name}" for name in waves], "model": "bundles/skab", "alarm": {"on_delay": "200ms"}}
+        models = {"keys": str(folder / "keys"), "rows": 20, "deadline": "5s"}
+        for name in ("keys", "bundles"):
+            (folder / name).mkdir()
+        self.folder, self.bundle = folder, folder / "bundles/skab.tar"
+        self.site = Site(folder, [device], assets={"valve": asset}, models=models, telemetry="off")
+
+    def model(self, verb: str, *arguments: str | Path) -> tuple[int, str, str]:
+        """`fieldgate model …`."""
+        located: list[str | Path] = ["--config", self.site.config] if verb not in ("keygen", "pack") else []
+        located += ["--state", self.site.state] if verb in ("list", "shadow", "promote", "rollback") else []
+        command = [sys.executable, "-m", "gateway", "model", verb, *arguments, *located]
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=60.0, check=False)
+        return ran.returncode, ran.stdout, ran.stderr
+
+    def pack(self, folder: Path, out: Path) -> None:
+        packed = self.model("pack", folder, "--key", self.folder / "plant.key", "--out", out)
+        assert packed[0] == OK, packed
+
+
+def test_packed_verified_shadowed_and_promoted_by_the_documented_steps(fitted: Fitted, tmp_path: Path) -> None:
+    plant = Plant(tmp_path)
+    make_and_check(plant, fitted)
+    with plant.site as site:
+        site.start()
+        valve = until(lambda: (one := site.asset("valve"))["alarm"] == "active-unacknowledged" and one, "it alarms")
+        assert valve["score"] > valve["threshold"] == pytest.approx(fitted.manifest["threshold"], abs=1e-3)
+        try_and_exchange(plant, fitted)
+    assert "Traceback" not in site.log.read_text()
+
+
+def make_and_check(plant: Plant, fitted: Fitted) -> None:
+    """On the maker's desk: a key, a folder, a signed bundle."""
+    folder = plant.folder
+    assert plant.model("keygen", folder / "plant")[0] == OK
+    assert (folder / "plant.key").stat().st_mode & 0o077 == 0
+    (folder / "plant.pub").rename(folder / "keys/plant.pub")
+    first = fitted.write(folder / "a", "1.0")
+    plant.pack(first, plant.bundle)
+    code, said, _ = plant.model("verify", plant.bundle, "--json")
+    assert (code, json.loads(said)["provider"]) == (OK, "cpu")
+    code, said, _ = plant.model("verify", first)
+    assert (code, said.partition(":")[0]) == (FAILED, "refused"), "it is not signed"
+
+
+def try_and_exchange(plant: Plant, fitted: Fitted) -> None:
+    """On the plant floor, while the gateway runs."""
+    plant.pack(fitted.write(plant.folder / "b", "1.1"), plant.folder / "new.tar")
+    assert plant.model("shadow", plant.folder / "new.tar") == (OK, "1.1 is shadow\n", "")
+    report = plant.site.state / "models/skab/report.txt"
+    until(lambda: report.exists() and "kept  rows" in report.read_text(), "they are compared", 60.0)
+    assert "windows scored by both" in plant.model("list")[1]
+    assert plant.model("promote", "skab") == (OK, "1.0 is standby; 1.1 is active\n", "")
+    [state] = plant.site.status()["models"]
+    assert (state["active"], state["provider"], state.get("calls_failed", 0)) == ("1.1", "cpu", 0)
+    assert plant.model("rollback", "skab")[0] == OK
+    assert "1.0          active" in plant.model("list")[1]
+    assert plant.model("promote", "other")[0] == FAILED
+
+
+def test_a_wrong_name_of_a_model_is_named_by_check(tmp_path: Path) -> None:
+    device = {"device": "bench", "adapter": "sim", "tags": {"a": {"wave": "noise"}}}
+    with Site(tmp_path, [device], assets={"valve": {"tags": ["bench.a"], "model": "../x"}}) as site:
+        ran = site.verb("check")
+    assert ran.returncode == CONFIGURATION
+    assert "assets.valve.model" in ran.stdout
