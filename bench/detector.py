@@ -2,8 +2,9 @@
 
     ./dev bench detector
 
-Calibrated assets of Gaussian tags, CPU of one thread, medians. `score` is the detector with its slow baseline, `all` adds the judgement of
-the sensors and the alarm stage. The last line is a second of 10,000 assets of 8 tags at 1 Hz, in turns of 20 ms.
+Calibrated assets of Gaussian tags, CPU of one thread, medians. `score` is the detector with its slow baseline, `all`
+adds the judgement of the sensors and the alarm stage. The last line is a second of 10,000 assets of 8 tags at 1 Hz, in
+turns of 20 ms.
 """
 
 import sys

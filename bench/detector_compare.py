@@ -8,6 +8,7 @@ judges both. On SKAB a line is added with one factor on the threshold, chosen on
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def _scale(z: F8, new: F8, span: int) -> tuple[F8, F8]:
     rows = smooth[warm:]
     cuts = np.linspace(0, len(rows), 6).astype(int)
     unseen = np.concatenate([
-        _distance(rows[a:b], *_normal(np.concatenate([rows[:a], rows[b:]]))) for a, b in zip(cuts, cuts[1:], strict=False)
+        _distance(rows[a:b], *_normal(np.concatenate([rows[:a], rows[b:]]))) for a, b in itertools.pairwise(cuts)
     ])  # fmt: skip
     unit = float(np.quantile(unseen, 0.99))
     padded = np.concatenate([np.full(warm, np.median(unseen)), unseen]) / unit
