@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -133,7 +134,7 @@ def main() -> int:
     parser.add_argument("--outage", type=float, default=30.0)
     parser.add_argument("--only", choices=("steady", "dead", "outage"))
     args = parser.parse_args()
-    runs = {
+    runs: dict[str, Callable[[], bool]] = {
         "steady": lambda: steady(args.seconds),
         "dead": lambda: dead(args.seconds),
         "outage": lambda: outage(args.outage),

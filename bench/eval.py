@@ -39,7 +39,7 @@ def main() -> int:
     root = args.root / "data" if (args.root / "data" / "manifest.json").is_file() else args.root
     series = chosen(root, args.name, args.series)
     if args.live:
-        return live(root, args.name, series, args.pace, args.limit)
+        return int(live(root, args.name, series, args.pace, args.limit))
     with tempfile.TemporaryDirectory() as scratch:
         out = args.out or Path(scratch)
         out.mkdir(parents=True, exist_ok=True)

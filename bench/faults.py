@@ -15,15 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from gateway_sim.faults import FAULTS
-from gateway_sim.plant import Plant
-from gateway_sim.points import ASSETS, NAMES, POINTS
 from numpy.typing import NDArray
 
 from gateway.config.schema import AssetConfig
 from gateway.deliver.event import Class
 from gateway.replay import Replay
 from gateway.sdk.config import DeviceConfig, TagConfig
+from gateway_sim.faults import FAULTS
+from gateway_sim.plant import Plant
+from gateway_sim.points import ASSETS, NAMES, POINTS, Point
 
 LEARN, REST, FAULTY, LONG = 600, 120, 120, 300  # rows of 1 s; a stuck valve is seen when the load has changed
 START = 1_700_000_000_000_000_000
@@ -66,15 +66,16 @@ class Outcome:
     alarms: list[tuple[str, str]]  # asset and first-named tag of every alarm that went active
 
 
+def span(point: Point) -> tuple[float, float] | None:
+    return None if point.low is None or point.high is None else (point.low, point.high)
+
+
 class Rig:
     """One plant and one gateway."""
 
     def __init__(self, seed: int, ranges: bool) -> None:
         self.plant = Plant(seed)
-        tags = {
-            p.name: TagConfig(unit=p.unit, range=(p.low, p.high) if ranges and p.low is not None and p.high is not None else None)
-            for p in POINTS
-        }  # fmt: skip
+        tags = {p.name: TagConfig(unit=p.unit, range=span(p) if ranges else None) for p in POINTS}
         device = DeviceConfig(device="plant", adapter="replay", every=1.0, tags=tags)
         assets = {
             name: AssetConfig(tags=[f"plant.{tag}" for tag in members], calibrate=LEARN)
@@ -140,7 +141,8 @@ def sensors(seeds: int, ranges: bool) -> tuple[int, int]:
             if not mine or found.alarms:
                 missed.append((seed, NAMES[column], found.told, found.alarms))
         print(
-            f"{kind:14} told {good}/{seeds}, machine alarms in {wrong}, anything before the fault in {normal}  {missed[:4]}"
+            f"{kind:14} told {good}/{seeds}, machine alarms in {wrong}, anything before the fault in {normal}"
+            f"  {missed[:4]}"
         )
         told, alarmed = told + good, alarmed + wrong
     return told, alarmed
@@ -178,7 +180,8 @@ def main() -> int:
     right = machines(args.seeds) if args.only != "sensors" else 0
     count = len(KINDS) * args.seeds
     print(
-        f"sensor faults told {told}/{count}, with a machine alarm {alarmed}; culprit named first {right}/{len(FAULTS) * args.seeds}"
+        f"sensor faults told {told}/{count}, with a machine alarm {alarmed}; "
+        f"culprit named first {right}/{len(FAULTS) * args.seeds}"
     )
     return 0 if told >= 0.95 * count and not alarmed and right >= 0.9 * len(FAULTS) * args.seeds else 1
 

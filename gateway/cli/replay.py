@@ -1,15 +1,28 @@
-"""`fieldgate replay`: recorded readings through the stages, events to stdout."""
+"""`fieldgate replay`: recorded readings through the stages, events to stdout, and a page to look at."""
 
 import argparse
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+import orjson
+from numpy.typing import NDArray
 
+from gateway.cli import report
 from gateway.cli.common import OK, add_config
+from gateway.cli.history import Histories
+from gateway.cli.progress import watched
 from gateway.config.load import load
+from gateway.deliver.event import Class
 from gateway.ingest.registry import Registry
 from gateway.replay import Recording, RecordingError, Replay
+from gateway.sdk.tags import TagTable
+
+LABEL = "label"  # column of a recording that says with 1 where something was wrong
+
+Row = tuple[int, NDArray[np.float64], float]
+"""Unix ns, values in table order, label."""
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -18,10 +31,13 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "replay",
         help="run a recording through the configuration",
         description="Run a CSV recording (timestamp, then one column per device.tag) through the configuration and "
-        "print the alarms that it gives, one JSON object a line.",
+        "print the alarms and events that it gives, one JSON object a line. A column `label` holds 1 where something "
+        "was wrong; the report then has figures.",
     )
     add_config(parser)
     parser.add_argument("recording", type=Path, help="CSV file, may be gzipped")
+    parser.add_argument("--report", type=Path, help="write a page with tags, score, threshold, alarms, contributions")
+    parser.add_argument("--asset", action="append", help="only this asset in the report; may be given several times")
     parser.set_defaults(func=run)
 
 
@@ -29,16 +45,39 @@ def run(args: argparse.Namespace) -> int:
     """Replay and print."""
     configuration = load(args.config, Registry().models())
     replay = Replay(configuration.root.gateway.id, configuration.devices, configuration.root.assets)
-    recording = Recording(args.recording)
+    rows = read(Recording(args.recording), replay.table)
+    histories = Histories(replay, args.asset) if args.report else None
+    through(replay, rows, histories, sys.stdout.buffer)
+    sys.stdout.flush()
+    if histories:
+        report.write(args.report, f"Replay of {args.recording.name}", histories.of.values())
+    return OK
+
+
+def read(recording: Recording, table: TagTable) -> list[Row]:
+    """All rows, in the order of the table. Raises RecordingError when no column is a tag of it."""
     columns = recording.columns
     place = {name: i for i, name in enumerate(columns)}
-    missing = [name for name in replay.table.names if name not in place]
-    if len(missing) == len(replay.table):
-        raise RecordingError(f"{args.recording}: no column is a tag of the configuration (for instance {missing[0]})")
-    index = np.array([place.get(name, len(columns)) for name in replay.table.names])
-    for time, _, values in recording.rows():
-        replay.row(time, np.array([*values, np.nan])[index])
+    missing = [name for name in table.names if name not in place]
+    if len(missing) == len(table):
+        raise RecordingError(f"{recording.path}: no column is a tag of the configuration (for instance {missing[0]})")
+    index = np.array([place.get(name, len(columns)) for name in table.names])
+    label = place.get(LABEL, len(columns))
+    found = []
+    for time, _, values in watched(recording.rows(), "reading"):
+        row = np.array([*values, np.nan])
+        found.append((time, row[index], float(row[label])))
+    return found
+
+
+def through(replay: Replay, rows: list[Row], histories: Histories | None = None, out: BinaryIO | None = None) -> None:
+    """Replay `rows`; take down what there is to see, and write the messages, one JSON object a line."""
+    for time, values, label in watched(rows, "replaying"):
+        replay.row(time, values)
+        if histories:
+            histories.note(time, label)
         for message in replay.out.take():
-            sys.stdout.buffer.write(message.body + b"\n")
-    sys.stdout.flush()
-    return OK
+            if out:
+                out.write(message.body + b"\n")
+            if histories and message.cls is not Class.TELEMETRY:
+                histories.tell(message, orjson.loads(message.body))

@@ -146,6 +146,11 @@ class Alarms:
         """Mask over the assets whose alarm is active."""
         return np.isin(self.state, ACTIVE)
 
+    @property
+    def limit(self) -> NDArray[np.float64]:
+        """f8[n], the threshold that held for the last row of each asset; NaN while there is none."""
+        return self._threshold
+
     def step(
         self,
         assets: NDArray[np.int64],

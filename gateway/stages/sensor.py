@@ -19,14 +19,16 @@ I8 = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 FAST: Final = 1 / 8  # weight of a new row in the mean square of changes
-COMPANY: Final = 0.5  # of its largest change, beyond which another tag counts as moving too
-MURMUR: Final = 0.3  # of its limit of loudness, likewise
+COMPANY: Final = 0.5  # of its limit, beyond which another tag counts as moving too
+MURMUR: Final = 0.3  # of its limit, beyond which another tag counts as being loud too
 STUCK: Final = 2  # rows without a change right after a jump
 DOUBT: Final = 4  # rows in which a suspicion is proven or dropped
 TURNS: Final = -0.2  # of the mean square: the product of successive changes is -0.5 of it in white noise, 1 in a ramp
 FLIPS: Final = 3  # jumps within one suspicion that make it noise
 SLOW: Final = 1 / 32  # weight of a new row in the level of a good tag
-ASIDE: Final = 0.8  # spreads of the noise; when its mean is farther from the level before, the machine has moved
+LISTEN: Final = 8  # rows in which noise is proven or dropped
+ASIDE: Final = 0.9  # of what it strays from its level; with so much of it to one side, the machine has moved
+EVEN: Final = 0.7  # with less of it to one side, what was taken for the machine is noise after all
 HEALTHY: Final = 10  # rows without a finding, after which a tag is good again
 
 # Rows of the state of a tag; the first three stand as their limits do.
@@ -51,6 +53,7 @@ class Fault(IntEnum):
         return _WORDS[self]
 
 
+F = Fault
 _WORDS: Final = {
     Fault.GOOD: "good",
     Fault.SUSPECT: "suspected",
@@ -88,6 +91,7 @@ class _Row:
     beyond: Mask  # its engineering range
     far: Mask  # from all that was seen
     aside: Mask  # of the level it had: not noise alone
+    even: Mask  # to both sides of it
     alone: Mask  # no other tag of the asset moves oddly
     back: Mask  # where it was before it jumped
     stuck: Mask
@@ -110,7 +114,9 @@ class Sensors:
         self._judged = np.array(rows, np.int64) > 0
         self._state = np.zeros((n, _ROWS, width))
         self._state[:, [_LAST, _LEVEL]] = np.nan
-        self._before, self._sum = np.zeros((2, n, width))  # value before the jump, and sum of those since
+        self._before, self._sum, self._strayed = np.zeros(
+            (3, n, width)
+        )  # value before the jump; since then, see _since
         self._age, self._calm, self._flips = np.zeros((3, n, width), np.int64)
 
     def restart(self, member: int) -> None:
@@ -144,7 +150,7 @@ class Sensors:
             self.usual.learn(members[learning], x[learning], state[learning])
         if plain:
             return None, []
-        self._since(members, x)
+        self._since(members, x - state[:, _LEVEL])
         return self._judge(members, self._look(members, x, state, limits, beyond), x - change)
 
     def _move(self, state: F8, change: F8, limits: F8) -> None:
@@ -168,28 +174,29 @@ class Sensors:
             away = np.nan_to_num(away)
         level += SLOW * away
 
-    def _since(self, members: I8, x: F8) -> None:
-        """Rows since each suspicion began, and the sum of their values."""
+    def _since(self, members: I8, away: F8) -> None:
+        """Rows since each suspicion began, and how far from its level the tag was in them, with sign and without."""
         held = self.fault[members] != Fault.GOOD
         self._age[members] = np.where(held, self._age[members] + 1, 0)
-        self._sum[members] = np.where(held, self._sum[members] + x, 0.0)
+        self._sum[members] = np.where(held, self._sum[members] + away, 0.0)
+        self._strayed[members] = np.where(held, self._strayed[members] + np.abs(away), 0.0)
 
     def _look(self, members: I8, x: F8, state: F8, limits: F8, beyond: Mask | None) -> _Row:
         size, loud, rest = state[:, _SIZE], state[:, _LOUD], state[:, _REST]
-        moves = (size > COMPANY * limits[:, JUMPS]) | (loud > MURMUR * limits[:, LOUDS])
-        others = np.count_nonzero(moves, axis=1)[:, None] - moves
+        moves = (size > COMPANY * limits[:, JUMPS]) | (loud > COMPANY * limits[:, LOUDS])
         with np.errstate(invalid="ignore"):
             back = np.abs(x - self._before[members]) <= limits[:, JUMPS]
-            mean = self._sum[members] / np.maximum(self._age[members], 1)
-            aside = np.abs(mean - state[:, _LEVEL]) > ASIDE * np.sqrt(loud / 2)
         return _Row(
             jumped=size > limits[:, JUMPS],
-            louder=(loud > limits[:, LOUDS]) & (state[:, _TURN] < TURNS * loud),
+            louder=(loud > limits[:, LOUDS])
+            & (state[:, _TURN] < TURNS * loud)
+            & _alone(loud > MURMUR * limits[:, LOUDS]),
             resting=rest > limits[:, RESTS],
             beyond=np.zeros(x.shape, np.bool_) if beyond is None else beyond & self._judged[members][:, None],
             far=(x < limits[:, LOW]) | (x > limits[:, HIGH]),
-            aside=aside & (self._age[members] >= DOUBT),
-            alone=others == 0,
+            aside=np.abs(self._sum[members]) > ASIDE * self._strayed[members],
+            even=np.abs(self._sum[members]) < EVEN * self._strayed[members],
+            alone=_alone(moves),
             back=back,
             stuck=rest >= STUCK,
         )
@@ -205,7 +212,9 @@ class Sensors:
         noisy = (was == Fault.SPIKE) & (self._flips[members] >= FLIPS) & row.alone
         now[noisy] = Fault.NOISE
         now[(was == Fault.NOISE) & (row.aside | ~row.alone)] = Fault.RELEASED
-        now[(was == Fault.RELEASED) & row.beyond] = Fault.OUT_OF_RANGE
+        released = was == Fault.RELEASED
+        now[released & row.louder & row.alone & row.even & (self._age[members] >= 2 * LISTEN)] = Fault.NOISE
+        now[released & row.beyond] = Fault.OUT_OF_RANGE
         now[self._recovered(members, was, row)] = Fault.GOOD
         begins = (was == Fault.GOOD) & (now == Fault.SUSPECT)
         self._before[members] = np.where(begins, before, self._before[members])
@@ -222,19 +231,11 @@ class Sensors:
 
     def _suspect(self, members: I8, row: _Row) -> NDArray[np.uint8]:
         """What becomes of a suspect: the machine moves after all, or one of the faults, or it was a step."""
-        noisy = ((self._flips[members] >= FLIPS) | row.louder) & ~row.aside
-        waits = self._age[members] < DOUBT
+        noisy = (self._flips[members] >= FLIPS) | row.louder
+        waits = self._age[members] < np.where(noisy, LISTEN, DOUBT)
         return np.select(
-            [row.beyond, ~row.alone, waits, row.stuck, noisy, row.back, row.far],
-            [
-                Fault.OUT_OF_RANGE,
-                Fault.RELEASED,
-                Fault.SUSPECT,
-                Fault.DEAD,
-                Fault.NOISE,
-                Fault.SPIKE,
-                Fault.OUT_OF_RANGE,
-            ],
+            [row.beyond, ~row.alone, waits, row.stuck, noisy & row.aside, noisy, row.back, row.far],
+            [F.OUT_OF_RANGE, F.RELEASED, F.SUSPECT, F.DEAD, F.RELEASED, F.NOISE, F.SPIKE, F.OUT_OF_RANGE],
             Fault.RELEASED,
         ).astype(np.uint8)
 
@@ -245,6 +246,12 @@ class Sensors:
         self._calm[members] = calm
         over: Mask = named & (calm >= HEALTHY)
         return over
+
+
+def _alone(moves: Mask) -> Mask:
+    """Where no other tag of the asset does."""
+    alone: Mask = np.count_nonzero(moves, axis=1)[:, None] - moves == 0
+    return alone
 
 
 def _findings(members: I8, was: NDArray[np.uint8], now: NDArray[np.uint8]) -> list[Finding]:

@@ -39,9 +39,9 @@ class Waker:
             self.armed = instant
             self._alarm.add(instant, self)
 
-    def off(self) -> None:
-        """Do not call back."""
-        self.when = NEVER
+    def retire(self) -> None:
+        """Never call back again: its place in the queue keeps nobody alive."""
+        self.when, self._call = NEVER, _nobody
 
     def ring(self, instant: float, now: float) -> None:
         """The queue has come to `instant`."""
@@ -53,6 +53,10 @@ class Waker:
             self._call()
         elif self.when < NEVER:
             self.at(self.when)
+
+
+def _nobody() -> None:
+    """Whom a retired waker calls."""
 
 
 class Alarm:

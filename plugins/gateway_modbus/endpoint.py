@@ -26,17 +26,19 @@ _SERIAL_REMEDY: Final = "write rtu:///dev/serial/by-id/NAME?baud=9600&parity=N&s
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "rtu": ("baud", "parity", "stop"),
-        "ascii": ("baud", "parity", "stop"),
+        "ascii": ("baud", "parity", "stop", "bits"),
         "tls": ("ca", "cert", "key", "name"),
         "listen": ("peer",),
     }
 )
-_ONE_OF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType({"parity": get_args(Parity), "stop": ("1", "2")})
+_ONE_OF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"parity": get_args(Parity), "stop": ("1", "2"), "bits": ("7", "8")}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Serial:
-    """How a serial line is set. Data bits are 8 for RTU and 7 for ASCII (MODBUS over Serial Line V1.02 §2.5)."""
+    """How a serial line is set. Data bits: 8 for RTU, 7 for ASCII unless told (MODBUS over Serial Line V1.02 §2.5)."""
 
     baud: int = 9600
     parity: Parity = "N"
@@ -125,8 +127,9 @@ def _serial(text: str, scheme: Scheme, query: dict[str, str]) -> Serial:
     baud = query.pop("baud", "9600")
     if not baud.isdecimal() or int(baud) == 0:
         raise ValueError(f"{text!r}: baud is a number as in 9600 or 115200")
+    bits = "7" if scheme == "ascii" else "8"
     parity: Parity = query.pop("parity", "N")  # type: ignore[assignment] # `_query` has looked at it
-    return Serial(int(baud), parity, int(query.pop("stop", "1")), 7 if scheme == "ascii" else 8)
+    return Serial(int(baud), parity, int(query.pop("stop", "1")), int(query.pop("bits", bits)))
 
 
 def _unit(text: str, scheme: Scheme, unit: str) -> int:

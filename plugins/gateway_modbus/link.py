@@ -181,7 +181,7 @@ class Link(asyncio.Protocol):
             return
         self.closed.set_result(why)
         self._wire.abort()
-        self._waker.off()
+        self._waker.retire()
         self._request, self._sent = None, b""
         jobs, self._jobs = [(self._requests, self._done), *self._jobs], deque()
         self._done = None

@@ -107,7 +107,7 @@ class Poller(Receiver):
             self._over.set_exception(error)
 
     def _end(self) -> None:
-        self._waker.off()
+        self._waker.retire()
         self.sink = _nowhere
 
     def _lost(self, closed: "asyncio.Future[str]") -> None:

@@ -59,7 +59,7 @@ class OutboxMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data(), refuse=st.booleans())
-    def settle(self, data: st.DataObject, refuse: bool) -> None:  # noqa: FBT001 - hypothesis names it
+    def settle(self, data: st.DataObject, refuse: bool) -> None:
         record = self.flying.pop(data.draw(st.integers(0, len(self.flying) - 1)))
         if refuse:
             assert self.outbox.drop(record.cls, record.sequence, "refused")
@@ -79,7 +79,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.clock.advance(seconds)
 
     @rule(cut=st.booleans())
-    def crash(self, cut: bool) -> None:  # noqa: FBT001 - hypothesis names it
+    def crash(self, cut: bool) -> None:
         (self.files.crash if cut else self.files.kill)()
         self.waiting = []
         self.reopen()

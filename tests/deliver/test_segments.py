@@ -122,7 +122,7 @@ def _flipped(data: bytes, place: int) -> bytes:
 
 
 @pytest.mark.parametrize("cursor", [True, False], ids=["with cursor", "without cursor"])
-def test_a_flipped_bit_loses_only_the_record_that_it_hits(cursor: bool) -> None:  # noqa: FBT001 - a parameter
+def test_a_flipped_bit_loses_only_the_record_that_it_hits(cursor: bool) -> None:
     files, clock = three_segments(), FakeClock(wall_ns=1_800_000_000_000_000_000)
     if not cursor:
         del files.seen[str(FOLDER / "cursor")]

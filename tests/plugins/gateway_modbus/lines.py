@@ -6,6 +6,7 @@ Every register holds its own address. Simulated: late answers (`delay`), silent 
 import asyncio
 import os
 import pty
+import random
 import struct
 import termios
 import tty
@@ -128,3 +129,23 @@ def speed_of(path: Path) -> int:
         return int(termios.tcgetattr(fd)[5])
     finally:
         os.close(fd)
+
+
+def damaged(kind: str, draw: random.Random, answer: bytes) -> bytes:
+    """Damage that a checksum of the kind finds; Modbus TCP has none, so its payload is left alone."""
+    fault = draw.randrange(6)
+    whole = bytearray(answer)
+    if fault == 0:
+        reach = 9 * 8 if kind == "tcp" else len(whole) * 8
+        for bit in draw.sample(range(reach), 1 if kind == "ascii" else 3):  # CRC-16 finds any 3, the LRC any 1
+            whole[bit // 8] ^= 1 << bit % 8
+        return bytes(whole)
+    if fault == 1:
+        return answer[: draw.randrange(len(answer))]
+    if fault == 2:
+        return answer * 2
+    if fault == 3:
+        return draw.randbytes(draw.randrange(1, 6)) + answer if kind != "tcp" else b""
+    if fault == 4:
+        return draw.randbytes(draw.randrange(300))
+    return b""

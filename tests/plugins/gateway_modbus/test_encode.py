@@ -100,7 +100,7 @@ def test_what_the_type_cannot_hold_is_refused_with_its_reason(coding: Coding, va
 
 def test_an_enumeration_is_written_by_text_or_number() -> None:
     coding = Coding(texts=((0, "off"), (1, "on")))
-    assert encode(coding, "on") == encode(coding, 1) == encode(coding, True) == b"\0\1"  # noqa: FBT003 - the value
+    assert encode(coding, "on") == encode(coding, 1) == encode(coding, True) == b"\0\1"
 
 
 @pytest.mark.parametrize("value", [19.99 / 0.01, (0.3 - 0.1) / 0.1, 123456.78 / 0.01])

@@ -1,8 +1,11 @@
 """The link as a protocol, with a transport that only remembers: any bytes in any pieces."""
 
 import asyncio
+import random
+import struct
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +13,8 @@ from gateway_modbus.faults import GOOD, SHORT, TIMEOUT
 from gateway_modbus.frames import Request, read_request
 from gateway_modbus.link import Link, Manners
 from gateway_modbus.rtu import RTU, crc
+from tests.plugins.gateway_modbus.lines import FRAMINGS, answered, damaged, taken
+from tests.plugins.gateway_modbus.rig import FULL
 
 
 class Memory(asyncio.Transport):
@@ -113,6 +118,40 @@ def test_a_unit_that_owes_an_answer_is_left_alone_until_it_has_come_and_the_othe
         assert link._counters["answers_late_total"] == 1
         again.cancel()
         await asyncio.gather(again, return_exceptions=True)
+        link.connection_lost(None)
+
+    asyncio.run(feed())
+
+
+@pytest.mark.parametrize("kind", ["tcp", "rtu", "ascii"])
+def test_of_many_damaged_answers_only_whole_ones_are_taken(kind: str) -> None:
+    """All requests are of one kind, and each has another answer: whatever is stored must be its own."""
+
+    async def feed() -> None:
+        link, memory, draw = Link(Counter(), manners=Manners(FRAMINGS[kind], patience=0.0)), Memory(), random.Random(1)
+        link.connection_made(memory)
+        stored: list[bytes] = []
+        good = 0
+        for number in range(10_000 if FULL else 1000):
+            stored.clear()
+            ask = [Request(read_request(1, 3, number, 2), 4, stored.append, 60.0)]
+            reading = asyncio.ensure_future(link.read(ask))
+            await asyncio.sleep(0)
+            for _ in range(1 if kind == "tcp" else 2):  # a probe may come first
+                frames, _ = taken(kind, memory.written[-1])
+                answer = FRAMINGS[kind].wrap(answered(frames[0]))
+                if not link.closed.done():
+                    link.data_received(damaged(kind, draw, answer) if draw.random() < 0.5 else answer)
+            await asyncio.sleep(0)
+            assert stored in ([], [struct.pack(">HH", number, number + 1)])
+            assert len(link._stream) < 2048
+            good += bool(stored)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            if link.closed.done():
+                link, memory = Link(Counter(), link.transaction, Manners(FRAMINGS[kind], patience=0.0)), Memory()
+                link.connection_made(memory)
+        assert good > number / 3
         link.connection_lost(None)
 
     asyncio.run(feed())

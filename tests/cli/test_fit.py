@@ -1,0 +1,138 @@
+"""From a recording to a calibrated detector and a page to look at."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.__main__ import main
+from gateway.cli.common import FAILED, OK
+from gateway.cli.history import runs
+from gateway.cli.replay import read
+from gateway.config.load import load
+from gateway.ingest.registry import Registry
+from gateway.models.learning import Learning
+from gateway.ops.lock import lock
+from gateway.replay import Recording, Replay
+from gateway.stages.score import Abstain
+from gateway.state.store import StateStore
+
+TAGS = ("flow", "power", "heat", "speed")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "devices.d").mkdir()
+    tags = ", ".join(f"pump.{tag}" for tag in TAGS)
+    (tmp_path / "fieldgate.yaml").write_text(
+        f"gateway: {{id: x, state: {tmp_path / 'state'}}}\nassets:\n  pump: {{tags: [{tags}], calibrate: 100}}\n"
+    )
+    device = "\n".join(f"  {tag}: {{unit: u}}" for tag in TAGS)
+    (tmp_path / "devices.d" / "pump.yaml").write_text(f"device: pump\nadapter: sim\nevery: 1s\ntags:\n{device}\n")
+    return tmp_path
+
+
+def recording(home: Path, name: str, rows: int, fault: slice = slice(0, 0)) -> Path:
+    """A CSV file of the pump; during `fault` two of its tags are off."""
+    rng = np.random.default_rng(len(name))
+    x = rng.normal(10, 1, (rows, len(TAGS)))
+    label = np.zeros(rows)
+    x[fault, :2] += 30
+    label[fault] = 1
+    lines = [",".join(["timestamp", *(f"pump.{tag}" for tag in TAGS), "label"])]
+    for i in range(rows):
+        stamp = f"2026-01-01T00:{i // 60:02}:{i % 60:02}"
+        lines.append(",".join([stamp, *(f"{v:.6f}" for v in x[i]), str(int(label[i]))]))
+    path = home / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+class Page(HTMLParser):
+    """Refuses what is not closed, and what would be fetched."""
+
+    VOID = ("meta", "!doctype")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag not in ("script", "link", "img", "iframe")
+        assert not any(name in ("src", "href") for name, _ in attrs)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_what_is_fitted_is_found_by_a_gateway(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, page = recording(home, "good.csv", 300), home / "fit.html"
+    assert main(["fit", str(good), "--config", str(home / "fieldgate.yaml"), "--report", str(page)]) == OK
+    assert capsys.readouterr().out == "pump: calibrated from 300 rows\n"
+    Page(page.read_text())
+    configuration = load(home / "fieldgate.yaml", Registry().models())
+    replay = Replay("x", configuration.devices, configuration.root.assets)
+    store = StateStore(home / "state" / "state.db")
+    Learning(replay.judged, lambda _asset, _rows: None, None).restore(store)
+    store.close()
+    assert replay.judged.detectors[0].status(0) is Abstain.NONE
+    for time, values, _ in read(Recording(good), replay.table):
+        replay.row(time, values)
+        assert replay.score < 3
+
+
+def test_a_recording_that_is_too_short_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = recording(home, "short.csv", 40)
+    assert main(["fit", str(short), "--config", str(home / "fieldgate.yaml")]) == FAILED
+    assert "40 rows with enough good tags, 50 are needed" in capsys.readouterr().err
+    assert not (home / "state").exists()
+
+
+def test_an_asset_that_does_not_exist_is_named(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = recording(home, "good.csv", 100)
+    assert main(["fit", str(good), "--config", str(home / "fieldgate.yaml"), "--asset", "valve"]) == FAILED
+    assert "pump" in capsys.readouterr().err
+
+
+def test_a_running_gateway_is_not_interfered_with(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = recording(home, "good.csv", 100)
+    (home / "state").mkdir()
+    lock(home / "state")
+    assert main(["fit", str(good), "--config", str(home / "fieldgate.yaml")]) == FAILED
+    assert "in use by another fieldgate" in capsys.readouterr().err
+
+
+def test_a_replay_shows_the_alarm_and_its_figures(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    day, page = recording(home, "day.csv", 600, slice(300, 400)), home / "day.html"
+    assert main(["replay", str(day), "--config", str(home / "fieldgate.yaml"), "--report", str(page)]) == OK
+    bodies = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    raised = [body for body in bodies if body.get("state") == "active-unacknowledged"]
+    assert {part["tag"] for part in raised[0]["contributions"][:2]} == {"pump.flow", "pump.power"}
+    text = page.read_text()
+    Page(text)
+    for part in ("segments hit", "1/1", "active-unacknowledged", "pump.heat", "Contributions"):
+        assert part in text
+
+
+def test_an_answer_is_left_for_the_gateway(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = ["--config", str(home / "fieldgate.yaml")]
+    assert main(["asset", "accept", "pump", *config]) == OK
+    assert main(["asset", "accept", "valve", *config]) == FAILED
+    assert "there are pump" in capsys.readouterr().err
+    assert len(list((home / "state" / "answers").iterdir())) == 1
+
+
+def test_runs_with_a_short_gap_are_one() -> None:
+    mask = np.array([0, 1, 1, 0, 1, 0, 0, 0, 1], bool)
+    assert runs(mask, 0) == [(1, 2), (4, 4), (8, 8)]
+    assert runs(mask, 1) == [(1, 4), (8, 8)]
+    assert runs(np.zeros(3, bool), 1) == []
