@@ -85,44 +85,6 @@ class AlarmConfig(Table):
     """Active this long, an alarm is asked about, and rises anew only above the level it stayed at; 0s: never."""
 
 
-class RuleConfig(Table):
-    """One line on one tag, or on two, with an alarm of its own: above, below, or both, of what the rule compares.
-
-    Without a word for what is compared it is the value; `rate`, `ewma`, `cusum`, `ratio` and `residual` say otherwise.
-    """
-
-    tag: str
-    """The tag, as device.tag."""
-    above: float | None = None
-    """What is compared must not be more than this."""
-    below: float | None = None
-    """What is compared must not be less than this."""
-    rate: bool = False
-    """Compare the change per second, either way."""
-    ewma: int | None = Field(default=None, ge=1, le=100_000)
-    """Compare the value smoothed over so many rows."""
-    cusum: bool = False
-    """Compare the cumulative sum of deviations from the mean, in standard deviations; `above: 5` finds small shifts."""
-    ratio: str | None = None
-    """Compare the value over that of this other tag."""
-    residual: str | None = None
-    """Compare what this other tag does not explain, in standard deviations; `above: 6` finds what no longer fits."""
-    calibrate: int = Field(default=600, ge=50, le=1_000_000)
-    """Good rows that `cusum` and `residual` learn their mean, spread and slope from."""
-    alarm: AlarmConfig = AlarmConfig()
-    """How the alarm behaves; its budget does not apply, for limits are as they are written."""
-
-    @model_validator(mode="after")
-    def _one_thing(self) -> Self:
-        words = {"rate": self.rate, "ewma": self.ewma, "cusum": self.cusum, "ratio": self.ratio, "residual": self.residual}
-        given = [word for word, value in words.items() if value]
-        if len(given) > 1:
-            raise ValueError(f"a rule compares one thing: {' or '.join(given)}")
-        if self.above is None and self.below is None:
-            raise ValueError("a rule needs a limit: above, below, or both")
-        return self
-
-
 class AssetConfig(Table):
     """A machine, or a part of one: the tags that are judged together."""
 
@@ -142,8 +104,6 @@ class AssetConfig(Table):
     """Tell sensor faults (frozen, dead, out of range, spike, noise) apart, and leave such tags out of the score."""
     alarm: AlarmConfig = AlarmConfig()
     """When the score becomes an alarm."""
-    rules: dict[Name, RuleConfig] = Field(default_factory=dict)
-    """Rules by name, each with an alarm of its own, ASSET-NAME: limits, rates, smoothed limits, CUSUM, ratios, residuals."""
 
 
 class OutboxConfig(Table):
