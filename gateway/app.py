@@ -79,6 +79,7 @@ class Gateway:
             Parts(
                 root.gateway.id, self.health, self.pipeline, self.gate, self.judged, self.learning, self.outbox,
                 self.publisher, tuple(self.runners), self.supervisor, self.watchdog, self.models,
+                tuple(configuration.broken),
             )
         )  # fmt: skip
         self._store: StateStore | None = None
@@ -114,6 +115,7 @@ class Gateway:
         recovery = await asyncio.to_thread(self.outbox.open)
         self.outbox.start()
         self.health.report("outbox", State.OK)
+        self.status.damaged = (len(recovery.damages), recovery.lost_bytes)
         if recovery.damaged:
             text = f"{len(recovery.damages)} places damaged, {recovery.lost_bytes} bytes lost; ids go on in a new epoch"
             self._announce("outbox", "outbox damaged", text)

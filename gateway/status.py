@@ -49,6 +49,7 @@ class Parts:
     supervisor: Supervisor
     watchdog: Watchdog
     models: "Models | None" = None
+    broken: tuple[str, ...] = ()  # devices that nothing can read
 
 
 class Status:
@@ -56,6 +57,7 @@ class Status:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.damaged = (0, 0)  # places in the outbox that were found damaged at start, and bytes in them
         n = len(parts.judged.watch.names)
         self.score, self.threshold = np.full(n, np.nan), np.full(n, np.nan)
 
@@ -89,7 +91,7 @@ class Status:
             {"device": device.name, "connection": runner.connection.name, "lost": device.id in runner.lost}
             for runner in self._parts.runners
             for device in runner.connection.devices
-        ]
+        ] + [{"device": name, "connection": None, "lost": True} for name in self._parts.broken]
 
     def assets(self) -> list[dict[str, Any]]:
         """Each asset: how far its detector is, its score against the threshold, its alarm state."""
@@ -119,6 +121,8 @@ class Status:
         stats = self._parts.outbox.stats()
         return {
             "epoch": stats.epoch,
+            "damaged_places": self.damaged[0],
+            "lost_bytes": self.damaged[1],
             "disk_bytes": stats.disk_bytes,
             "written_bytes": stats.written_bytes,
             "fsyncs": stats.fsyncs,

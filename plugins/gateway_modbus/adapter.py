@@ -63,7 +63,7 @@ class ModbusAdapter(Adapter):
         _agree(connection.name, configs)
         self._each = any(config.connect_each for config in configs)
         self._pause = max(config.connect_delay for config in configs)
-        self._patience = max(config.timeout for config in configs)
+        self._patience = max(1.0, *(config.timeout for config in configs))  # s to connect: an answer may be due sooner
         self._endpoints = deque(Endpoint.parse(text) for text in (configs[0].connect, configs[0].backup) if text)
         self._line: Link | Visits | None = None
         self._link: Link | None = None

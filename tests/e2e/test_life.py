@@ -76,12 +76,14 @@ def test_a_second_gateway_on_the_same_state_is_refused(site: Site) -> None:
 
 def test_replay_gives_the_alarms_of_a_recording(site: Site, tmp_path: Path) -> None:
     recording = tmp_path / "day.csv"
-    values = [(60 + n * 7 % 5, 80 - n * 3 % 7) for n in range(300)] + [(600, 80)] * 100
+    values = [(60 + n * 7 % 5, 80 - n * 3 % 7) for n in range(300)]
+    values += [(75 + n * 7 % 5, 80 - n * 3 % 7) for n in range(300, 400)]  # a level that it never had
     lines = [f"2024-05-01T12:{n // 60:02}:{n % 60:02}Z,{a},{b}" for n, (a, b) in enumerate(values)]
     recording.write_text("\n".join(["timestamp,farm-0.r8,farm-1.r9", *lines]))
     played = site.verb("replay", str(recording))
     assert played.returncode == OK, played.stderr
-    alarm = json.loads(played.stdout.splitlines()[0])
+    told = [json.loads(line) for line in played.stdout.splitlines()]
+    alarm = next(event for event in told if event["type"] == "alarm")
     assert (alarm["asset"], alarm["state"]) == ("pair", "active-unacknowledged")
     assert alarm["contributions"][0]["tag"] == "farm-0.r8"
     assert played.stdout == site.verb("replay", str(recording)).stdout
