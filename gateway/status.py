@@ -134,6 +134,7 @@ class Status:
                     "accepted": queue.accepted.records,
                     "acked": queue.acked.records,
                     "readings_put": queue.put.readings + queue.recovered.readings,
+                    "readings_recovered": queue.recovered.readings,
                     "readings_queued": queue.queued.readings + queue.waiting.readings,
                     "readings_acked": queue.acked.readings,
                     "readings_dropped": dict(queue.dropped),
