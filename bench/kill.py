@@ -11,43 +11,25 @@ import argparse
 import contextlib
 import json
 import random
-import re
 import shutil
 import signal
 import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-import orjson
-
-from bench.rig import Mosquitto, Sink, answered_us, counter_of, farm_config, journal
+from bench.kill_judge import CALM, REGISTERS, WILD, Told, Torture, judge
+from bench.rig import Mosquitto, Sink, farm_config, journal
 from gateway.cli.children import Child, ChildError, daemon, listening, simulator, write_configuration
 from gateway.cli.status import fetch
 
-FARM, REGISTERS, PERIOD = 20, 60, "100ms"
-ASSETS = 4  # each with a signal that swings far beyond all that it has learnt
-CALM, WILD, SWING = 60.0, 100.0, "400ms"  # the signal that they learn, what it swings to afterwards, and how fast
+FARM, PERIOD = 20, "100ms"
+ASSETS, SWING = 4, "400ms"  # each with a signal that swings far beyond all that it has learnt
+SILENCE = 0.3  # s between the last answer of a broker and its end
 STARTED_WITHIN, DRAINED_WITHIN = 30.0, 60.0
-ALARM_STATES = {"normal", "active-unacknowledged", "returned-unacknowledged"}  # nobody acknowledges here
-EVENTS = {"calibrated", "device lost", "device back"}  # a kill alone damages nothing
-_ID = re.compile(r"bench/([0-9a-f]+)/(alarm|event|telemetry)/([1-9]\d*)")
-
-
-class Key(NamedTuple):
-    """What makes an id."""
-
-    cls: str
-    epoch: str
-    sequence: int
-
-
-# -- broker and subscriber ---------------------------------------------------------------------------------------------
 
 
 class Broker(Protocol):
@@ -58,6 +40,18 @@ class Broker(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
+
+
+class Abrupt(Mosquitto):
+    """Mosquitto that falls silent before it ends: what it was sent meanwhile has reached it and has not been taken."""
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.send_signal(signal.SIGSTOP)
+            time.sleep(SILENCE)
+            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(signal.SIGCONT)
+        super().stop()
 
 
 class Frozen:
@@ -82,7 +76,7 @@ class Frozen:
 def broker(folder: Path) -> Iterator[Broker]:
     """Mosquitto where it is installed, else the embedded one. It runs."""
     if shutil.which("mosquitto") or Path("/usr/sbin/mosquitto").is_file():
-        real = Mosquitto(folder)
+        real = Abrupt(folder)
         try:
             yield real
         finally:
@@ -127,10 +121,10 @@ class Weather(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self._over.wait(self._rng.uniform(0.5, 4.0)):
+            while not self._over.wait(self._rng.uniform(0.3, 2.5)):
                 self._broker.stop()
                 self.outages += 1
-                self._over.wait(self._rng.uniform(0.2, 2.5))
+                self._over.wait(self._rng.uniform(0.1, 1.5))
                 self._broker.start()
         except SystemExit as error:  # a broker that does not come back
             self.failure = str(error)
@@ -138,48 +132,6 @@ class Weather(threading.Thread):
     def end(self) -> None:
         self._over.set()
         self.join(STARTED_WITHIN)
-
-
-# -- the torture -------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Told:
-    """What the lives of the daemon said that they had accepted, in their order: (class, epoch, first, last)."""
-
-    lives: list[list[tuple[str, str, int, int]]] = field(default_factory=list)
-
-    def hear(self, log: Path) -> None:
-        """Take in the log of one life. A line that the kill cut off says nothing."""
-        life = []
-        for line in log.read_bytes().split(b"\n"):
-            with contextlib.suppress(json.JSONDecodeError):
-                said = json.loads(line) if b'"accepted"' in line else {}
-                if said.get("event") == "accepted":
-                    life.append((said["cls"], said["epoch"], said["first"], said["last"]))
-        self.lives.append(life)
-
-    @property
-    def accepted(self) -> set[Key]:
-        return {Key(c, e, n) for life in self.lives for c, e, first, last in life for n in range(first, last + 1)}
-
-    def may_have(self, key: Key) -> bool:
-        """Whether `key` can have been written though no life told of it: killed between write and word."""
-        spans = [[(f, t) for c, e, f, t in life if (c, e) == key[:2]] for life in self.lives]
-        ranges = [(span[0][0], span[-1][1]) for span in spans if span]
-        inside = any(first <= key.sequence <= last for first, last in ranges)
-        return not inside and key.sequence <= max((last for _, last in ranges), default=0)
-
-
-@dataclass
-class Torture:
-    """One run: what was told, what was heard, and what the farm had answered."""
-
-    told: Told
-    heard: list[bytes]
-    answered: dict[tuple[int, int], int]  # (device, number of the read) → wall us
-    outages: int
-    seconds_a_kill: float
 
 
 class Scene:
@@ -229,16 +181,17 @@ class Scene:
         self.told.hear(log)
 
     def live(self, rng: random.Random) -> None:
-        """One life under load, ended at a random instant: while it starts, soon after its first commit, or later."""
-        began = time.monotonic()
+        """One life under load, ended at a random instant: while it starts, at the word of a commit, or whenever."""
         gateway, log = self.start(self.load)
-        if rng.random() < 0.3:
+        kind = rng.choices(("start", "word", "soon", "later"), (25, 25, 25, 25))[0]
+        if kind == "start":
             time.sleep(rng.uniform(0.0, 1.0))
         else:
             wait(lambda: b'"accepted"' in log.read_bytes(), "the first commit", gateway)
-            time.sleep(rng.uniform(0.0, 0.4) if rng.random() < 0.8 else rng.uniform(1.0, 1.5))
+            time.sleep(rng.uniform(1.0, 1.5) if kind == "later" else rng.uniform(0.0, 0.3))
+        if kind == "word":
+            next_word(log)
         gateway.kill()
-        assert time.monotonic() - began < STARTED_WITHIN
         self.told.hear(log)
 
     def drain(self) -> None:
@@ -249,6 +202,13 @@ class Scene:
         self.ear.quiet(1.0, 10.0)
         gateway.stop()
         self.told.hear(log)
+
+
+def next_word(log: Path) -> None:
+    """Return as soon as the daemon has written another line; were it told too early, a kill now would show it."""
+    size, until = log.stat().st_size, time.monotonic() + 1.0
+    while log.stat().st_size == size and time.monotonic() < until:
+        pass
 
 
 def queued(status: dict[str, Any]) -> int:
@@ -284,90 +244,6 @@ def torture(folder: Path, kills: int, seed: int) -> Torture:
         scene.drain()
     answered = {(device, count): at for device, count, at in journal(folder / "journal.csv")}
     return Torture(scene.told, scene.ear.of("alarm", "event", "telemetry"), answered, weather.outages, took)
-
-
-# -- the judge ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Verdict:
-    """What is wrong, by kind; nothing when all is well."""
-
-    kinds: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, str] = field(default_factory=dict)
-    figures: dict[str, int] = field(default_factory=dict)
-
-    def note(self, kind: str, *examples: object) -> None:
-        if examples:
-            self.kinds[kind] += len(examples)
-            self.examples.setdefault(kind, str(examples[0])[:300])
-
-
-def judge(run: Torture) -> Verdict:
-    """Compare what was told with what was heard."""
-    verdict, bodies = Verdict(), defaultdict(list)
-    for body in run.heard:
-        key, problem = read(body, run.answered)
-        if problem:
-            verdict.note("corrupt", f"{problem}: {body!r}")
-        if key:
-            bodies[key].append(body)
-    accepted = run.told.accepted
-    untold = bodies.keys() - accepted
-    two = [key for key, copies in bodies.items() if len(set(copies)) > 1]
-    verdict.note("lost", *sorted(accepted - bodies.keys()))
-    verdict.note("unknown", *(key for key in untold if not run.told.may_have(key)))
-    verdict.note("two contents under one id", *two)
-    by_class = Counter(key.cls for key in accepted)
-    reads = sum(b'"device":"farm-' in copies[0] for copies in bodies.values())
-    verdict.figures = {
-        "accepted": len(accepted), "reads": reads, "alarms": by_class["alarm"], "events": by_class["event"],
-        "repeats": sum(len(copies) - 1 for copies in bodies.values()), "untold": len(untold), "outages": run.outages,
-    }  # fmt: skip
-    return verdict
-
-
-def read(body: bytes, answered: dict[tuple[int, int], int]) -> tuple[Key | None, str]:
-    """The id of a message, and what is wrong with its content."""
-    try:
-        message = orjson.loads(body)
-        matched = _ID.fullmatch(message["id"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return None, "no message"
-    if matched is None:
-        return None, "no id"
-    key = Key(matched[2], matched[1], int(matched[3]))
-    if (message["epoch"], message["sequence"]) != key[1:]:
-        return key, "the id is of another sequence"
-    if key.cls != "telemetry":
-        return key, _event(message)
-    return key, _farm(message, answered) if message["device"].startswith("farm-") else _swing(message)
-
-
-def _event(message: dict[str, Any]) -> str:
-    if message["type"] == "event":
-        return "" if message["kind"] in EVENTS else f"unexpected: {message['kind']}"
-    sound = message["state"] in ALARM_STATES and message["previous"] in ALARM_STATES - {message["state"]}
-    named = message["contributions"][0]["tag"] == message["asset"].replace("asset", "swing") + ".level"
-    return "" if sound and named and message["score"] >= 0 else "no such alarm"
-
-
-def _farm(message: dict[str, Any], answered: dict[tuple[int, int], int]) -> str:
-    device, values, status = message["device"], message["values"], message.get("status")
-    if message["tags"] != [f"{device}.r{i}" for i in range(REGISTERS)] or len(values) != REGISTERS:
-        return "not the farm's tags"
-    if status:
-        return "" if all(v is None for v, s in zip(values, status, strict=True) if s) else "a bad value has a number"
-    count = counter_of(message)
-    pattern = [(257 * i + count % 64) % 65536 for i in range(6, REGISTERS)]
-    if values[6:] != pattern:
-        return "not the farm's values"
-    return "" if answered.get((int(device[5:]), count)) == answered_us(message) else "never answered by the farm"
-
-
-def _swing(message: dict[str, Any]) -> str:
-    [value] = message["values"]
-    return "" if CALM - 3 < value < WILD + 3 else "not the signal's value"
 
 
 def main() -> int:

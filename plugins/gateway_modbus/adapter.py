@@ -30,7 +30,8 @@ from gateway_modbus.doctor_report import Findings
 from gateway_modbus.endpoint import Endpoint
 from gateway_modbus.frames import ANY, Request
 from gateway_modbus.frames import request as encode
-from gateway_modbus.link import Link, Manners
+from gateway_modbus.link import Link
+from gateway_modbus.manners import Manners
 from gateway_modbus.opening import leave, open_link
 from gateway_modbus.poller import Poller
 from gateway_modbus.visits import Visits

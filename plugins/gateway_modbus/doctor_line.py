@@ -12,7 +12,8 @@ from gateway_modbus.endpoint import Endpoint
 from gateway_modbus.faults import GOOD, SHORT, SILENT, TIMEOUT
 from gateway_modbus.frames import ANY, Request
 from gateway_modbus.frames import request as encode
-from gateway_modbus.link import Link, Manners
+from gateway_modbus.link import Link
+from gateway_modbus.manners import Manners
 from gateway_modbus.opening import open_link
 
 PATIENCE: Final = 3.0  # s; longer than any device that is alive

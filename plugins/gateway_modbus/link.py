@@ -8,14 +8,14 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final, Protocol
+from typing import Final
 
 from gateway.sdk import DisconnectedError
 from gateway_modbus.alarm import NEVER, Alarm
 from gateway_modbus.faults import GOOD, SHORT, SILENT, TIMEOUT
-from gateway_modbus.frames import DATA, EXCEPTION_CODE, TCP, UNIT, Framing, GarbageError, Request, Verdict, cut, judge
+from gateway_modbus.frames import DATA, EXCEPTION_CODE, UNIT, GarbageError, Request, Verdict, cut, judge
+from gateway_modbus.manners import Manners, Wire
 from gateway_modbus.owed import Owed
 
 REMEMBERED: Final = 64  # requests given up whose late answers are still known as such
@@ -34,39 +34,6 @@ COUNTERS: Final = MappingProxyType(
 )
 
 Done = Callable[[list[int] | None], None]
-
-
-class Wire(Protocol):
-    """What carries the bytes: a transport of asyncio, or one of ours."""
-
-    def write(self, data: bytes) -> None:
-        """Send, or have sent."""
-
-    def drain(self) -> bytes:
-        """What has come and was not taken yet. Only asked of wires for framings without transaction ids."""
-
-    def close(self) -> None:
-        """End politely."""
-
-    def abort(self) -> None:
-        """End at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How a line wants to be treated.
-
-    Attributes:
-        framing: what its bytes look like.
-        silence: seconds without a byte before each request (MODBUS over Serial Line V1.02 §2.5.1.1: t3.5).
-        byte_time: seconds that one byte takes on a serial line.
-        patience: timeouts that a unit's late answer is waited for, where it could not be told from the next one.
-    """
-
-    framing: Framing = TCP
-    silence: float = 0.0
-    byte_time: float = 0.0
-    patience: float = 1.0
 
 
 class Link(asyncio.Protocol):

@@ -10,7 +10,8 @@ from gateway.sdk import DisconnectedError
 from gateway_modbus.ascii import ASCII
 from gateway_modbus.endpoint import Endpoint, Scheme
 from gateway_modbus.frames import TCP, Framing
-from gateway_modbus.link import Link, Manners
+from gateway_modbus.link import Link
+from gateway_modbus.manners import Manners
 from gateway_modbus.reception import Reception
 from gateway_modbus.rtu import RTU
 from gateway_modbus.serial_wire import open_serial

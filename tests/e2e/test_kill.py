@@ -5,7 +5,8 @@ from pathlib import Path
 import orjson
 import pytest
 
-from bench.kill import Told, Torture, judge, torture
+from bench.kill import torture
+from bench.kill_judge import UNTOLD, Told, Torture, judge
 
 
 @pytest.mark.slow
@@ -38,6 +39,12 @@ def run(*heard: bytes) -> Torture:
 ALL = [message(n) for n in (1, 2, 3, 5, 6)]
 
 
+def test_the_judge_sees_an_id_that_was_lost_and_given_again() -> None:
+    told = Told([[("telemetry", "abc", 1, 3)], [("telemetry", "abc", 3, 6)]])
+    kinds = judge(Torture(told, [message(n) for n in range(1, 7)], {}, 0, 0.0)).kinds
+    assert kinds == {"accepted twice": 1}
+
+
 @pytest.mark.parametrize(
     ("heard", "kinds"),
     [
@@ -45,7 +52,7 @@ ALL = [message(n) for n in (1, 2, 3, 5, 6)]
         ([*ALL, ALL[2]], {}),
         ([*ALL, message(4)], {}),
         (ALL[1:], {"lost": 1}),
-        ([*ALL, message(7)], {"unknown": 1}),
+        ([*ALL, message(6 + UNTOLD + 1)], {"unknown": 1}),
         ([*ALL, message(2, 61.0)], {"two contents under one id": 1}),
         ([*ALL[:-1], message(6, 200.0)], {"corrupt": 1}),
         ([*ALL, b'{"id": "bench/ab'], {"corrupt": 1}),

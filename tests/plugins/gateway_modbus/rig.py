@@ -56,7 +56,8 @@ async def line(home: Path, *units: ModbusDevice, keep: bool = False) -> AsyncIte
     """A running adapter. With `keep`, it connects again whenever it is disconnected."""
     log, sink = SilentLog(), Collector()
     adapter = ModbusAdapter(connection(*units), Host(LoopClock(), home, log))
-    await adapter.connect()
+    if not keep:
+        await adapter.connect()
     task = asyncio.create_task(_kept(adapter, sink) if keep else adapter.run(sink))
     try:
         yield Line(adapter, sink, task, log)
@@ -71,11 +72,10 @@ async def line(home: Path, *units: ModbusDevice, keep: bool = False) -> AsyncIte
 async def _kept(adapter: ModbusAdapter, sink: Collector) -> None:
     while True:
         with contextlib.suppress(DisconnectedError):
+            await adapter.connect()
             await adapter.run(sink)
         await adapter.close()
         await asyncio.sleep(0.02)
-        with contextlib.suppress(DisconnectedError):
-            await adapter.connect()
 
 
 def only_true_values(batch: Batch, adapter: ModbusAdapter) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from gateway_modbus.faults import GOOD, SHORT, TIMEOUT
 from gateway_modbus.frames import Request, read_request
-from gateway_modbus.link import Link, Manners
+from gateway_modbus.link import Link
+from gateway_modbus.manners import Manners
 from gateway_modbus.rtu import RTU, crc
 from tests.plugins.gateway_modbus.lines import FRAMINGS, answered, damaged, taken
 from tests.plugins.gateway_modbus.rig import FULL

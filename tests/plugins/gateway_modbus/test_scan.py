@@ -12,7 +12,7 @@ from gateway.sdk import Group, quality
 from gateway.sdk.testing import connection
 from gateway_modbus.config import ModbusDevice
 from gateway_modbus.faults import GOOD, SHORT, SILENT, TIMEOUT
-from gateway_modbus.scan import REST, Scan
+from gateway_modbus.scan import REST, Scan, batches
 from tests.plugins.gateway_modbus.device import coil
 
 
@@ -212,6 +212,30 @@ def test_a_large_integer_is_exact_by_its_row() -> None:
     Machine().read(scan, 0.0)
     large = 800 << 48 | 801 << 32 | 802 << 16 | 803
     assert scan.batch(1).other == {group.rows.start + 1: large}
+
+
+def test_devices_of_one_profile_are_decoded_together_and_each_keeps_its_own() -> None:
+    """Three of one layout: values, exact integers, faults and times do not wander from one to the other."""
+    tags = {"a": {"at": "holding:10"}, "b": {"at": "holding:200", "type": "uint64"}, "c": {"at": "input:0"}}
+    scans = [_scan(tags)[0] for _ in range(3)]
+    assert len({id(scan.decoder) for scan in scans}) == 1
+    for number, scan in enumerate(scans):
+        outcomes = []
+        for part in (asked := scan.due(0.0)):
+            part.request.store(bytes([number]) * part.request.size)
+            outcomes.append(6 if number == 1 and part.block.start == 0 else GOOD)
+        scan.settle(asked, outcomes, 0.0)
+        scan.received = 100 + number
+    first = scans[0].group.rows.start
+    made = batches(scans)
+    assert [batch.time.tolist() for batch in made] == [[100] * 3, [101] * 3, [102] * 3]
+    assert [batch.received for batch in made] == [100, 101, 102]
+    assert [batch.value[0] for batch in made] == [0, 0x0101, 0x0202]
+    assert [batch.other.get(first + 1) for batch in made] == [None, 0x0101010101010101, 0x0202020202020202]
+    assert [batch.status.tolist() for batch in made] == [[0] * 3, [0, 0, quality.BAD_DEVICE_FAILURE], [0] * 3]
+    assert [bool(np.isnan(batch.value[2])) for batch in made] == [False, True, False]
+    batches(scans)[2].value[:] = -1
+    assert made[2].value[0] == 0x0202  # what was handed over is nobody else's
 
 
 @given(
