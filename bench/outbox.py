@@ -38,7 +38,7 @@ def table() -> TagTable:
 def encoding(messages: int = 20_000) -> bytes:
     """Columnar JSON of one scan of 40 tags."""
     encoder, rng = Columnar("line-3", table()), np.random.default_rng(0)
-    rows, value = np.arange(TAGS, dtype=np.uint32), rng.normal(50, 10, TAGS).round(3)
+    rows, value = np.arange(TAGS), rng.normal(50, 10, TAGS).round(3)
     stamp, status = np.full(TAGS, 1_700_000_000_000_000_000), np.zeros(TAGS, np.uint32)
     best, body = 1e9, b""
     for _ in range(RUNS):

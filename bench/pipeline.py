@@ -1,6 +1,6 @@
 """From batch to outbox at 30,000 readings a second: CPU per reading, ours against an object per reading.
 
-    ./dev bench pipeline [--seconds 20]
+    ./dev bench pipeline [--seconds 10] [--rounds 3]
 
 The plant: 250 devices of 120 registers each second (the device on which the peers were measured), 500 assets of 8 tags
 with the default detector, calibrated; telemetry on; every message fsynced into the outbox. Both sides get the same
@@ -8,7 +8,8 @@ values at the same instants, check and scale the same way, give one message per 
 score the same assets with the same ONNX graph. The control does it the way gateways are usually written: an object per
 reading, through a queue and from stage to stage, against dictionaries, a row per reading in SQLite (synchronous=FULL,
 committed every 100 ms, deleted once sent), one JSON object per reading, one inference call per asset. Each side runs in
-a process of its own; the CPU of a process that only makes the batches is taken off both.
+a process of its own, in turns with the others; the CPU of a process that only makes the batches is taken off both, and
+the medians of the rounds are compared.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -45,6 +47,7 @@ from gateway.sdk.batch import Batch
 from gateway.sdk.config import DeviceConfig, TagConfig
 from gateway.sdk.tags import TagTable
 from gateway.sdk.testing import SilentLog
+from gateway.stages.sensor import Sensors
 
 DEVICES, TAGS, ASSETS, WIDTH = 250, 120, 500, 8
 STEP = 0.02  # s between two deliveries of batches
@@ -102,11 +105,21 @@ def calibrated(detector: Detector) -> None:
         detector.restore(member, lesson)
 
 
+def taught(sensors: Sensors) -> None:
+    """Let all members learn what is usual for their sensors."""
+    members = np.arange(ASSETS)
+    for row in np.random.default_rng(3).normal(1000, 50, (ROWS, 1, WIDTH)).round() * 0.1 + 1.0:
+        sensors.step(members, np.repeat(row, ASSETS, axis=0))
+
+
 async def ours(plant: Plant, tags: TagTable, outbox: Outbox, seconds: float) -> None:
     clock, log = SystemClock(), SilentLog()
     judged = assemble(assets(), tags)
     for detector in judged.detectors:
         calibrated(detector)
+    for cohort in judged.watch.cohorts:
+        assert cohort.sensors is not None
+        taught(cohort.sensors)
     topics = Topics("fieldgate/{gateway}/{class}/{name}", "bench")
     pipeline = Pipeline(tags, judged.watch, Outward("bench", outbox, topics.of, "changes"))
     gate = Gate(pipeline.process, clock, log, tick=PipelineConfig().tick, limit=2**26)
@@ -293,24 +306,26 @@ async def side(which: str, seconds: float) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--side", choices=("ours", "control", "nothing"))
     args = parser.parse_args(arguments)
     if args.side:
         asyncio.run(side(args.side, args.seconds))
         return 0
-    found = {}
-    for which in ("nothing", "ours", "control"):
-        command = [sys.executable, __file__, "--side", which, "--seconds", str(args.seconds)]
-        found[which] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(f"{which:8} {json.dumps(found[which])}", file=sys.stderr)
-    base = found["nothing"]["us"]
-    mine, theirs = found["ours"]["us"] - base, found["control"]["us"] - base
+    found: dict[str, list[dict[str, Any]]] = {"nothing": [], "ours": [], "control": []}
+    for _ in range(args.rounds):
+        for which, results in found.items():
+            command = [sys.executable, __file__, "--side", which, "--seconds", str(args.seconds)]
+            results.append(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+            print(f"{which:8} {json.dumps(results[-1])}", file=sys.stderr)
+    base, mine, theirs = (median(one["us"] for one in results) for results in found.values())
+    rss, times = max(one["rss_mb"] for one in found["ours"]), (theirs - base) / (mine - base)
     print(
-        f"ours {mine:.2f} us of CPU per reading ({found['ours']['us']:.2f} with the making of batches), "
-        f"{found['ours']['rss_mb']:.0f} MB; object per reading {theirs:.2f} us: {theirs / mine:.1f} times as much"
+        f"ours {mine - base:.2f} us of CPU per reading ({mine:.2f} with the making of batches), {rss:.0f} MB; "
+        f"object per reading {theirs - base:.2f} us: {times:.1f} times as much"
     )
-    return 0 if mine <= 1.0 and theirs / mine >= 15 and found["ours"]["rss_mb"] <= 150 else 1
+    return 0 if mine - base <= 1.0 and times >= 15 and rss <= 150 else 1
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ class Pipeline:
         self._table, self._watch, self._out = table, watch, out
         self._condition = Conditioner(table)
         self._columnar = Columnar(out.gateway, table)
-        self._every_row = np.arange(len(table), dtype=np.uint32)
+        self._every_row = np.arange(len(table))
         self._cohort_of, self._place = watch.places()
         self._waiting: dict[int, tuple[int, NDArray[np.int64], Gathered, NDArray[np.int64]]] = {}  # by ticket
 
@@ -98,8 +98,7 @@ class Pipeline:
         devices = self._table.device[gone.rows]
         for device in np.unique(devices).tolist():
             mine = devices == device
-            part = Readings(gone.rows[mine], gone.value[mine], gone.time[mine], gone.status[mine])
-            self._send_telemetry(device, part, {}, wall, readings=0)
+            self._send_telemetry(device, gone.chosen(mine), {}, wall, readings=0)
 
     # -- readings ----------------------------------------------------------------------------------------------------
 
@@ -124,7 +123,7 @@ class Pipeline:
             self._report(batches, new, mask)
 
     def _columns(self, batches: Sequence[Batch]) -> Readings:
-        rows = [self._every_row[b.rows] if isinstance(b.rows, slice) else b.rows for b in batches]
+        rows = [self._every_row[b.rows] for b in batches]
         if len(batches) == 1:
             return Readings(rows[0], batches[0].value, batches[0].time, batches[0].status)
         return Readings(
@@ -147,14 +146,12 @@ class Pipeline:
     def _report(self, batches: Sequence[Batch], new: Readings, mask: NDArray[np.bool_]) -> None:
         """One message a batch, with what is worth reporting of it."""
         ends = np.cumsum([len(batch) for batch in batches])
-        told = np.diff(np.cumsum(mask)[ends - 1], prepend=0).tolist()
+        if not mask.all():
+            ends, new = np.cumsum(mask)[ends - 1], new.chosen(mask)
         start = 0
-        for batch, end, count in zip(batches, ends.tolist(), told, strict=True):
-            if count:
-                whole = count == end - start
-                at = slice(start, end) if whole else np.flatnonzero(mask[start:end]) + start
-                part = Readings(new.rows[at], new.value[at], new.time[at], new.status[at])
-                self._send_telemetry(batch.device, part, batch.other, batch.received, count)
+        for batch, end in zip(batches, ends.tolist(), strict=True):
+            if end > start:
+                self._send_telemetry(batch.device, new.part(start, end), batch.other, batch.received, end - start)
             start = end
 
     def _send_telemetry(

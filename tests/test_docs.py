@@ -187,7 +187,7 @@ def telemetry() -> bytes:
     times = np.full(n, message["time"] * 1_000_000, np.int64)
     encoder, (_, epoch, sequence) = Columnar(message["gateway"], table), parts(message)
     received = message["received"] * 1_000_000
-    return encoder.encode(0, np.arange(n, dtype=np.uint32), value, times, status, {}, epoch, sequence, received)
+    return encoder.encode(0, np.arange(n), value, times, status, {}, epoch, sequence, received)
 
 
 def test_the_telemetry_that_is_shown_is_what_the_gateway_sends() -> None:

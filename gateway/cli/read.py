@@ -72,7 +72,7 @@ class Reading:
 
     def __call__(self, batch: Batch) -> None:
         """The sink of the adapters."""
-        rows = np.arange(len(self._table), dtype=np.uint32)[batch.rows]
+        rows = np.arange(len(self._table))[batch.rows]
         raw = Readings(rows, batch.value, batch.time, batch.status)
         new = self._conditioner(raw, self.image.time[rows], np.isin(rows, list(batch.other)))
         self.image.update(new, batch.status < BAD, 0)

@@ -66,6 +66,8 @@ class Outbox:
         self._thread: threading.Thread | None = None
         self._closing = self._broken = False
         self._post: Callable[..., Any] = _now
+        self._soon: Callable[..., Any] = _now
+        self._stirred = False
         self._ended: asyncio.Event | None = None
         self.epoch = ""
         self.turns = 0  # of the store thread: progress, for the watchdog
@@ -94,7 +96,7 @@ class Outbox:
     def start(self) -> None:
         """Start the store thread; results come back to the running loop. Without it, `step` is to be called."""
         loop = asyncio.get_running_loop()
-        self._post, self._ended = loop.call_soon_threadsafe, asyncio.Event()
+        self._post, self._soon, self._ended = loop.call_soon_threadsafe, loop.call_soon, asyncio.Event()
         self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
         self._thread.start()
 
@@ -130,8 +132,9 @@ class Outbox:
             return
         self._waiting_bytes += record.size
         self._waiting.append(record)
-        if not self._wake.is_set():
-            self._wake.set()
+        if not self._stirred:  # once a turn of the loop: a thread that woke in the midst of one would contend for it
+            self._stirred = True
+            self._soon(self._stir)
 
     def take(self, limit: int, classes: Iterable[Class] = Class) -> list[Record]:
         """Up to `limit` accepted messages of `classes`, the most important class first, the oldest first.
@@ -218,6 +221,10 @@ class Outbox:
             return "closed" if self._closing else "disk"
         room = self._memory if record.cls is Class.TELEMETRY else 2 * self._memory
         return "overflow" if self._waiting_bytes + record.size > room else ""
+
+    def _stir(self) -> None:
+        self._stirred = False
+        self._wake.set()
 
     def _ask(self, cls: Class, lane: Lane) -> None:
         after = lane.wants

@@ -49,9 +49,9 @@ class Image:
         else:
             self.time[rows[usable]] = new.time[usable]
 
-    def forget(self, rows: NDArray[np.uint32], still: Collection[int]) -> None:
+    def forget(self, rows: NDArray[np.int64], still: Collection[int]) -> None:
         """Of what is no number, drop what was read again as one: `rows` were read, those in `still` are no numbers."""
-        kept = np.fromiter(self.other, np.uint32, len(self.other))
+        kept = np.fromiter(self.other, np.int64, len(self.other))
         for row in kept[np.isin(kept, rows)].tolist():
             if row not in still:
                 del self.other[row]
@@ -76,4 +76,4 @@ class Image:
         """Mark what has gone stale by `now` (monotonic ns); gives those rows, with their last value and source time."""
         rows = stale(self.status, self.heard, self._stale_after, now)
         self.status[rows] = UNCERTAIN_LAST_USABLE_VALUE
-        return Readings(rows.astype(np.uint32), self.value[rows], self.time[rows], self.status[rows])
+        return Readings(rows, self.value[rows], self.time[rows], self.status[rows])

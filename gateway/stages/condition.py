@@ -32,19 +32,27 @@ class Readings:
     """n readings of any tags, as columns of one length.
 
     Attributes:
-        rows: u4[n], row of each reading.
+        rows: i8[n], row of each reading (numpy converts any other index each time it is used).
         value: f8[n].
         time: i8[n], source time, Unix ns.
         status: u4[n], StatusCode.
     """
 
-    rows: NDArray[np.uint32]
+    rows: NDArray[np.int64]
     value: NDArray[np.float64]
     time: NDArray[np.int64]
     status: NDArray[np.uint32]
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def chosen(self, mask: NDArray[np.bool_]) -> "Readings":
+        """Those that `mask` marks."""
+        return Readings(self.rows[mask], self.value[mask], self.time[mask], self.status[mask])
+
+    def part(self, start: int, end: int) -> "Readings":
+        """Those from `start` to before `end`, as views."""
+        return Readings(self.rows[start:end], self.value[start:end], self.time[start:end], self.status[start:end])
 
 
 def exact_terms(scale: float, offset: float) -> tuple[float, float, float]:
@@ -65,7 +73,7 @@ class Conditioner:
 
     def __init__(self, table: TagTable) -> None:
         terms = [exact_terms(*pair) for pair in zip(table.scale.tolist(), table.offset.tolist(), strict=True)]
-        self._factor, self._addend, self._divisor = np.array(terms, float).reshape(-1, 3).T.copy()
+        self._terms = np.array(terms, float).reshape(-1, 3)
         self._low, self._high = table.low, table.high
         self._deadband = table.deadband
         self._scaled = bool((table.scale != 1).any() or (table.offset != 0).any())
@@ -83,7 +91,8 @@ class Conditioner:
         """
         value = raw.value
         if self._scaled:
-            value = (value * self._factor[raw.rows] + self._addend[raw.rows]) / self._divisor[raw.rows]
+            factor, addend, divisor = self._terms.take(raw.rows, axis=0).T
+            value = (value * factor + addend) / divisor
         sound = np.isfinite(value) & (raw.time >= last_time)
         if not self._ranged and sound.all() and not raw.status.any():  # almost always: nothing to mark, nothing to copy
             return Readings(raw.rows, value, raw.time, raw.status)
@@ -106,7 +115,7 @@ class Conditioner:
         return Readings(new.rows, value, new.time, status)
 
     def _clamp(
-        self, rows: NDArray[np.uint32], value: NDArray[np.float64], status: NDArray[np.uint32]
+        self, rows: NDArray[np.int64], value: NDArray[np.float64], status: NDArray[np.uint32]
     ) -> NDArray[np.float64]:
         """Hold values within the engineering range; what lay beyond it is uncertain (status is marked in place)."""
         low, high = self._low[rows], self._high[rows]

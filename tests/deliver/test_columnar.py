@@ -34,7 +34,7 @@ def message(
     loaded = orjson.loads(
         Columnar("line-3", table()).encode(
             1,
-            np.array(rows, np.uint32),
+            np.array(rows, np.int64),
             np.array(value, np.float64),
             np.array(time or [NOW] * len(rows), np.int64),
             np.array(status or [0] * len(rows), np.uint32),
@@ -98,9 +98,9 @@ def test_names_of_a_set_of_rows_are_encoded_once_and_the_memory_for_them_is_boun
     encoder = Columnar("g", table())
 
     def tags(*rows: int) -> Any:
-        chosen: NDArray[np.uint32] = np.array(rows, np.uint32)
+        chosen: NDArray[np.int64] = np.array(rows, np.int64)
         zeros = np.zeros(len(rows))
-        data = encoder.encode(0, chosen, zeros, zeros.astype(np.int64), chosen * 0, {}, "1", 1, 0)
+        data = encoder.encode(0, chosen, zeros, zeros.astype(np.int64), chosen.astype(np.uint32) * 0, {}, "1", 1, 0)
         return orjson.loads(data)["tags"]
 
     for rows in [(0,), (1, 2), (0,), (3,), (0,), (1, 2)]:

@@ -11,7 +11,7 @@ SECOND = 10**9
 
 
 def read(value: float, time: int = 7, status: int = 0) -> Readings:
-    return Readings(np.array([0], np.uint32), np.array([value]), np.array([time]), np.array([status], np.uint32))
+    return Readings(np.array([0]), np.array([value]), np.array([time]), np.array([status], np.uint32))
 
 
 def test_everything_waits_for_its_first_value() -> None:

@@ -27,9 +27,7 @@ NEVER = np.zeros(4, np.int64)
 
 def readings(*value: float, time: int = 100, status: int = 0) -> Readings:
     n = len(value)
-    return Readings(
-        np.arange(n, dtype=np.uint32), np.array(value, float), np.full(n, time, np.int64), np.full(n, status, np.uint32)
-    )
+    return Readings(np.arange(n), np.array(value, float), np.full(n, time, np.int64), np.full(n, status, np.uint32))
 
 
 def test_scale_and_offset() -> None:

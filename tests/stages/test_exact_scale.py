@@ -16,7 +16,7 @@ def _shown(raws: list[int], scale: float, offset: float) -> list[float]:
     tag = TagConfig(scale=scale, offset=offset)
     table = TagTable.build([DeviceConfig(device="d", adapter="a", tags={"t": tag})])
     n = len(raws)
-    readings = Readings(np.zeros(n, np.uint32), np.array(raws, float), np.zeros(n, np.int64), np.zeros(n, np.uint32))
+    readings = Readings(np.zeros(n, np.int64), np.array(raws, float), np.zeros(n, np.int64), np.zeros(n, np.uint32))
     values: list[float] = Conditioner(table)(readings, np.zeros(n, np.int64)).value.tolist()
     return values
 

@@ -34,7 +34,7 @@ class Columnar:
     def encode(  # noqa: PLR0913, PLR0917 - the columns of a batch and the three parts of its id
         self,
         device_id: int,
-        rows: NDArray[np.uint32],
+        rows: NDArray[np.int64],
         value: NDArray[np.float64],
         time: NDArray[np.int64],
         status: NDArray[np.uint32],
@@ -47,7 +47,7 @@ class Columnar:
 
         Args:
             device_id: place of the device in the table.
-            rows: rows to report, u4[n], n ≥ 1.
+            rows: rows to report, i8[n], n ≥ 1.
             value: f8[n]; NaN and infinities become null.
             time: source time, i8[n], Unix ns; in the message in ms, one for all where all are equal.
             status: OPC UA StatusCode, u4[n]; in the message only where one is not Good.
@@ -77,7 +77,7 @@ class Columnar:
             message["status"] = status
         return dumps(message)
 
-    def _tags(self, rows: NDArray[np.uint32]) -> orjson.Fragment:
+    def _tags(self, rows: NDArray[np.int64]) -> orjson.Fragment:
         key = rows.tobytes()
         fragment = self._encoded.get(key)
         if fragment is None:
@@ -89,7 +89,7 @@ class Columnar:
         return fragment
 
 
-def _mixed(rows: NDArray[np.uint32], value: NDArray[np.float64], other: dict[int, Any]) -> list[Any]:
+def _mixed(rows: NDArray[np.int64], value: NDArray[np.float64], other: dict[int, Any]) -> list[Any]:
     """The values with those of `other` in their places; a row that is not reported is passed over."""
     values: list[Any] = value.tolist()
     place = {row: index for index, row in enumerate(rows.tolist())}
