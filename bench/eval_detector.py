@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gateway.config.schema import AssetConfig
-from gateway.models.cohorts import alarm_of, member_of
+from gateway.models.cohorts import QUICK, alarm_of, member_of
 from gateway.models.detector import Detector
 from gateway.stages.alarm import SECOND, Alarms
 from gateway.stages.sensor import Sensors
@@ -35,7 +35,7 @@ class Asset:
     def __init__(self, width: int, calibrate: int, period: float, factor: float = 1.0) -> None:
         config = AssetConfig(tags=[f"series.t{i}" for i in range(width)], calibrate=max(calibrate, 50))
         self.detector = Detector(width, [member_of(config, period)])
-        self.sensors = Sensors(width, [calibrate])
+        self.sensors = Sensors(width, [calibrate], [period <= QUICK])
         self.alarms = Alarms([alarm_of(config, period)], width, [True])
         self._factor = factor
         self._step, self._now = round(period * SECOND), SECOND

@@ -21,6 +21,7 @@ from gateway.ingest.runner import Runner, Surroundings, broken
 from gateway.models.answers import collect
 from gateway.models.cohorts import DEFAULT, assemble
 from gateway.models.learning import Learning
+from gateway.models.recorder import Recorder
 from gateway.models.session import open_session
 from gateway.models.tending import News, Tending
 from gateway.ops.files import RealFiles
@@ -72,6 +73,7 @@ class Gateway:
         self.gate = Gate(self._turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue)
         self.learning = Learning(self.judged, self._learnt, log)
         self.tending = Tending(self.learning)
+        self.recorder = self._recorder()
         self.runners = self._runners(adapter_of)
         self.supervisor = Supervisor(clock, log, self.health)
         self.watchdog = Watchdog(clock, self._progress(), log)
@@ -163,8 +165,15 @@ class Gateway:
 
     def _turn(self, batches: Sequence[Batch], now: int) -> None:
         self.pipeline.process(batches, now)
-        self.status.note()
+        self._note()
         self._keep_state()
+
+    def _note(self) -> None:
+        """Remember what was scored in this turn: for those who look, and on disk."""
+        self.status.note()
+        if self.recorder:
+            for _, assets, seen, _ in self.pipeline.scored:
+                self.recorder.note(assets, seen.time, seen.x)
 
     def _late(self, ticket: int, scores: Scores) -> None:
         """A user's model has answered."""
@@ -211,7 +220,7 @@ class Gateway:
             ripe = due <= now
             self.pipeline.scored.clear()
             self.pipeline.evaluate(timed[ripe], self.clock.wall_ns())
-            self.status.note()
+            self._note()
             due[ripe] += every[ripe] * np.ceil((now - due[ripe]) / every[ripe] + 1e-9)
             self._keep_state()
 
@@ -255,6 +264,9 @@ class Gateway:
             self._later(lambda: store.keep_memories(memories))
         if chunks := self.learning.gathering():
             self._later(lambda: store.keep_gathered(chunks))
+        if self.recorder:
+            recorder, blocks = self.recorder, self.recorder.take()
+            self._later(lambda: recorder.write(blocks))
 
     def _restore_alarm(self, name: str, record: str) -> None:
         if name not in self.judged.watch.names:
@@ -294,6 +306,12 @@ class Gateway:
 
         ties = Ties(self.clock, self.log, self.health, self._told_of_model)
         return Models(root.models, self.configuration.files[0].parent, self.state, ties)
+
+    def _recorder(self) -> "Recorder | None":
+        keep, watch = self.configuration.root.recording.keep, self.judged.watch
+        if not keep:
+            return None
+        return Recorder(self.state / "recording", watch.names, [config.tags for config in watch.configs], keep)
 
     def _around(self) -> Surroundings:
         return Surroundings(self.clock, self.log, self.health, self._budget, self._tell)

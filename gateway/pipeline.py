@@ -21,6 +21,7 @@ from gateway.sdk.tags import TagTable
 from gateway.stages.alarm import ACTIVE, State, Transition
 from gateway.stages.condition import Conditioner, Mode, Readings
 from gateway.stages.features import Gathered, gather
+from gateway.stages.rules import RULE
 from gateway.stages.score import Abstain, Scores
 from gateway.stages.sensor import Fault, Finding
 from gateway.stages.stuck import CHOICES
@@ -277,7 +278,7 @@ class Pipeline:
             total=len(rows),
             model=cohort.model,
             model_version=scores.version or cohort.version,
-            message=_sentence(name, transition, contributions),
+            message=_sentence(name, transition, contributions, limit=cohort.model == RULE),
         )
         self.counters[f"alarms_{transition.event.name.lower()}_total"] += 1
         self.send(Class.ALARM, name, event)
@@ -313,7 +314,7 @@ def _word(state: State) -> str:
     return state.name.lower().replace("_", "-")
 
 
-def _sentence(asset: str, transition: Transition, contributions: Iterable[Contribution]) -> str:
+def _sentence(asset: str, transition: Transition, contributions: Iterable[Contribution], *, limit: bool) -> str:
     """What an operator reads first."""
     first = next(iter(contributions), None)
     if first is None or transition.state not in ACTIVE:
@@ -321,4 +322,6 @@ def _sentence(asset: str, transition: Transition, contributions: Iterable[Contri
     unit = f" {first.unit}" if first.unit else ""
     if first.expected is None or np.isnan(first.expected):  # a user's model need not say
         return f"{asset}: {first.tag} is {first.value:.4g}{unit}, which speaks most for it"
+    if limit:
+        return f"{asset}: {first.tag} is {first.value:.4g}{unit}; its rule says {first.expected:.4g}"
     return f"{asset}: {first.tag} is {first.value:.4g}{unit}, expected {first.expected:.4g}{unit} given the other tags"

@@ -101,7 +101,7 @@ class Status:
             states |= {name: {"asset": name, "phase": phase} for name, phase in self._parts.models.phases().items()}
         return [
             {
-                **states[name],
+                **states.get(name, {"asset": name, "phase": "rule"}),
                 "score": _number(self.score[i]),
                 "threshold": _number(self.threshold[i]),
                 "alarm": State(alarms.state[i]).name.lower().replace("_", "-"),

@@ -9,13 +9,13 @@ import numpy as np
 from gateway.cli import report
 from gateway.cli.common import FAILED, OK, add_config, complain, state_folder
 from gateway.cli.history import Histories
-from gateway.cli.replay import Row, read, through
+from gateway.cli.replay import Row, add_recording, given, through
 from gateway.config.load import Configuration, load
 from gateway.config.schema import AssetConfig
 from gateway.ingest.registry import Registry
 from gateway.models.learning import Learning
 from gateway.ops.lock import lock
-from gateway.replay import Recording, Replay
+from gateway.replay import Replay
 from gateway.state.store import StateStore
 
 
@@ -29,11 +29,8 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "was learnt of the asset before is replaced.",
     )
     add_config(parser)
-    parser.add_argument(
-        "recording", type=Path, help="CSV file, may be gzipped: timestamp, then a column per device.tag"
-    )
+    add_recording(parser)
     parser.add_argument("--asset", action="append", help="only this asset; may be given several times")
-    parser.add_argument("--state", type=Path, help="state folder of the gateway")
     parser.add_argument("--report", type=Path, help="write a page with the recording as the fitted detectors see it")
     parser.set_defaults(func=run)
 
@@ -49,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     if not assets:
         complain(f"no asset of the configuration is meant ({', '.join(configuration.root.assets) or 'it has none'})")
         return FAILED
-    rows = read(Recording(args.recording), Replay("fit", configuration.devices, {}).table)
+    rows = given(args, configuration, Replay("fit", configuration.devices, {}).table, list(assets))
     fitted = _fit(configuration, assets, rows)
     if not fitted:
         return FAILED

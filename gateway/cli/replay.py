@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,12 +11,13 @@ import orjson
 from numpy.typing import NDArray
 
 from gateway.cli import report
-from gateway.cli.common import OK, add_config
+from gateway.cli.common import OK, add_config, state_folder
 from gateway.cli.history import Histories
 from gateway.cli.progress import watched
-from gateway.config.load import load
+from gateway.config.load import Configuration, load
 from gateway.deliver.event import Class
 from gateway.ingest.registry import Registry
+from gateway.models.recorder import recorded
 from gateway.replay import Recording, RecordingError, Replay
 from gateway.sdk.tags import TagTable
 
@@ -35,7 +37,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         "was wrong; the report then has figures.",
     )
     add_config(parser)
-    parser.add_argument("recording", type=Path, help="CSV file, may be gzipped")
+    add_recording(parser)
     parser.add_argument("--report", type=Path, help="write a page with tags, score, threshold, alarms, contributions")
     parser.add_argument("--asset", action="append", help="only this asset in the report; may be given several times")
     parser.set_defaults(func=run)
@@ -45,13 +47,41 @@ def run(args: argparse.Namespace) -> int:
     """Replay and print."""
     configuration = load(args.config, Registry().models())
     replay = Replay(configuration.root.gateway.id, configuration.devices, configuration.root.assets)
-    rows = read(Recording(args.recording), replay.table)
+    rows = given(args, configuration, replay.table, list(configuration.root.assets))
     histories = Histories(replay, args.asset) if args.report else None
     through(replay, rows, histories, sys.stdout.buffer)
     sys.stdout.flush()
     if histories:
-        report.write(args.report, f"Replay of {args.recording.name}", histories.of.values())
+        report.write(
+            args.report,
+            f"Replay of {args.recording.name if args.recording else 'the recording'}",
+            histories.of.values(),
+        )
     return OK
+
+
+def add_recording(parser: argparse.ArgumentParser) -> None:
+    """What is read: a file, or the gateway's own recording."""
+    parser.add_argument(
+        "recording", type=Path, nargs="?", help="CSV file, may be gzipped; without one, the gateway's own recording"
+    )
+    parser.add_argument("--state", type=Path, help="state folder of the gateway")
+
+
+def given(args: argparse.Namespace, configuration: Configuration, table: TagTable, names: Sequence[str]) -> list[Row]:
+    """The rows that the command line means. Raises RecordingError or RecordingMissingError."""
+    if args.recording:
+        return read(Recording(args.recording), table)
+    folder = state_folder(args.state, configuration.root.gateway.state) / "recording"
+    rows: list[Row] = []
+    for name in names:
+        tags = configuration.root.assets[name].tags
+        index = [table.row(tag) for tag in tags]
+        for time, x in zip(*recorded(folder, name, tags), strict=True):
+            values = np.full(len(table), np.nan)
+            values[index] = x
+            rows.append((int(time), values, float("nan")))
+    return rows
 
 
 def read(recording: Recording, table: TagTable) -> list[Row]:

@@ -43,6 +43,18 @@ def check_assets(main: Document, devices: Iterable[Document], source: Source) ->
             elif finding := _finding(tag, tags):
                 source.add(main.place(path), path, *finding)
             seen[tag] = path
+        _check_rules(main, asset, config, tags, source)
+
+
+def _check_rules(
+    main: Document, asset: Key, config: Any, tags: Mapping[str, Mapping[Key, Any]], source: Source
+) -> None:
+    for name, rule in _table(config, "rules").items():
+        for word in ("tag", "ratio", "residual"):
+            tag = rule.get(word) if isinstance(rule, dict) else None
+            path: Path = ("assets", asset, "rules", name, word)
+            if isinstance(tag, str) and (finding := _finding(tag, tags)):
+                source.add(main.place(path), path, *finding)
 
 
 def _finding(tag: str, tags: Mapping[str, Mapping[Key, Any]]) -> tuple[str, str] | None:

@@ -5,9 +5,9 @@ Devices are not here: each adapter declares its own table (`DeviceConfig` and it
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from gateway.sdk.config import Delay, Duration, Name, Rate, Size, Table
 
@@ -82,7 +82,44 @@ class AlarmConfig(Table):
     realarm: Delay = 0.0
     """Shortest time between two alarms of one asset; what rises earlier keeps silent until then."""
     stays: Delay = 86400.0
-    """Active this long, an alarm is asked about, and rises anew only above the level it stayed at; 0s: never."""
+    """Active this long, an alarm is asked about; twice as long, it rises anew only above that level; 0s: never."""
+
+
+class RuleConfig(Table):
+    """One line on one tag, or on two, with an alarm of its own: above, below, or both, of what the rule compares.
+
+    Without a word for what is compared it is the value; `rate`, `ewma`, `cusum`, `ratio` and `residual` say otherwise.
+    """
+
+    tag: str
+    """The tag, as device.tag."""
+    above: float | None = None
+    """What is compared must not be more than this."""
+    below: float | None = None
+    """What is compared must not be less than this."""
+    rate: bool = False
+    """Compare the change per second, either way."""
+    ewma: int | None = Field(default=None, ge=1, le=100_000)
+    """Compare the value smoothed over so many rows."""
+    cusum: bool = False
+    """Compare the cumulative sum of deviations from the mean, in standard deviations; `above: 5` finds small shifts."""
+    ratio: str | None = None
+    """Compare the value over that of this other tag."""
+    residual: str | None = None
+    """Compare what this other tag does not explain, in standard deviations; `above: 6` finds what no longer fits."""
+    calibrate: int = Field(default=600, ge=50, le=1_000_000)
+    """Good rows that `cusum` and `residual` learn their mean, spread and slope from."""
+    alarm: AlarmConfig = AlarmConfig()
+    """How the alarm behaves; its budget does not apply, for limits are as they are written."""
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        given = [word for word in ("rate", "ewma", "cusum", "ratio", "residual") if getattr(self, word)]
+        if len(given) > 1:
+            raise ValueError(f"a rule compares one thing: {' or '.join(given)}")
+        if self.above is None and self.below is None:
+            raise ValueError("a rule needs a limit: above, below, or both")
+        return self
 
 
 class AssetConfig(Table):
@@ -104,6 +141,8 @@ class AssetConfig(Table):
     """Tell sensor faults (frozen, dead, out of range, spike, noise) apart, and leave such tags out of the score."""
     alarm: AlarmConfig = AlarmConfig()
     """When the score becomes an alarm."""
+    rules: dict[Name, RuleConfig] = Field(default_factory=dict)
+    """Rules by name, each with an alarm of its own, ASSET-NAME: limits, rates, CUSUM, ratios, residuals."""
 
 
 class OutboxConfig(Table):
@@ -117,6 +156,13 @@ class OutboxConfig(Table):
     """Telemetry older than this is dropped."""
     memory: Size = Field(default=16 * 2**20, ge=2**16)
     """Accepted messages kept in memory for the publisher; beyond it they are read back from disk."""
+
+
+class RecordingConfig(Table):
+    """A rolling recording of the assets on local disk, for `fieldgate fit` and `fieldgate replay`."""
+
+    keep: Size = Field(default=0, ge=0)
+    """Disk space that the recording of one asset may take; the oldest rows go first; 0B: nothing is recorded."""
 
 
 class PipelineConfig(Table):
@@ -182,6 +228,8 @@ class Root(Table):
     """The machines that are judged, by name."""
     outbox: OutboxConfig = OutboxConfig()
     """The queue on disk."""
+    recording: RecordingConfig = RecordingConfig()
+    """What is recorded locally."""
     pipeline: PipelineConfig = PipelineConfig()
     """How readings are gathered."""
     models: ModelsConfig = ModelsConfig()

@@ -8,15 +8,18 @@ from numpy.typing import NDArray
 
 from gateway.config.schema import AlarmConfig, AssetConfig
 from gateway.models.detector import Detector, Member, Submit, inline
+from gateway.models.ruled import expanded, scorer
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.tags import TagTable
 from gateway.stages.alarm import Alarms
 from gateway.stages.features import Readiness
+from gateway.stages.rules import RULE
 from gateway.stages.score import Abstain, Scorer, Scores
 from gateway.stages.sensor import Sensors
 from gateway.stages.watch import Cohort, Watch
 
 DEFAULT = "default"
+QUICK = 10.0  # s between two rows, at most, for a jump to tell of a sensor: most machines take longer
 FEWEST = 3000  # rows of a baseline: what is shorter would follow the faults themselves
 VERSION = "1"  # of the built-in detector: another one needs another calibration
 
@@ -79,6 +82,7 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
     Raises:
         ConfigError: when assets of one user's model differ in their number of tags.
     """
+    assets, rules = expanded(assets)
     names, configs = tuple(assets), tuple(assets.values())
     rows = tuple(tuple(table.row(tag) for tag in config.tags) for config in configs)
     periods = [_period(config, asset_rows, table) for config, asset_rows in zip(configs, rows, strict=True)]
@@ -91,16 +95,23 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
         detector = Detector(width, [member_of(configs[i], periods[i]) for i in members], submit)
         index = np.array([rows[i] for i in members], np.int64)
         cohorts.append(
-            Cohort(detector, np.array(members, np.int64), index, DEFAULT, VERSION, _sensors(configs, members))
+            Cohort(detector, np.array(members, np.int64), index, DEFAULT, VERSION, _sensors(configs, members, periods))
         )
         detectors.append(detector)
-    for model in sorted({config.model for config in configs} - {DEFAULT}):
+    for model in sorted({config.model for config in configs} - {DEFAULT, RULE}):
         members = [i for i, config in enumerate(configs) if config.model == model]
         watched = [_watched(names[i], configs[i], table, periods[i]) for i in members]
         index = np.array(_one_width(model, [rows[i] for i in members]), np.int64)
         cohorts.append(
-            Cohort(own(model, watched), np.array(members, np.int64), index, model, "", _sensors(configs, members))
+            Cohort(
+                own(model, watched), np.array(members, np.int64), index, model, "", _sensors(configs, members, periods)
+            )
         )
+    for width in sorted({len(rows[i]) for i, config in enumerate(configs) if config.model == RULE}):
+        members = [i for i, config in enumerate(configs) if config.model == RULE and len(rows[i]) == width]
+        ruled = scorer(width, [(rules[names[i]], periods[i]) for i in members])
+        index = np.array([rows[i] for i in members], np.int64)
+        cohorts.append(Cohort(ruled, np.array(members, np.int64), index, RULE, VERSION))
     watch = Watch(names, configs, rows, tuple(cohorts), _alarms(configs, periods), Readiness(groups, len(table.groups)))
     return Judged(watch, detectors, periods, timed)
 
@@ -116,10 +127,10 @@ def _one_width(model: str, rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]
     return rows
 
 
-def _sensors(configs: Sequence[AssetConfig], members: Sequence[int]) -> Sensors:
+def _sensors(configs: Sequence[AssetConfig], members: Sequence[int], periods: Sequence[float]) -> Sensors:
     """What judges the tags of a cohort; an asset that wants none has nothing to learn."""
     rows = [configs[i].calibrate if configs[i].sensors else 0 for i in members]
-    return Sensors(len(configs[members[0]].tags), rows)
+    return Sensors(len(configs[members[0]].tags), rows, [periods[i] <= QUICK for i in members])
 
 
 def member_of(config: AssetConfig, period: float) -> Member:

@@ -9,6 +9,7 @@ import numpy as np
 from gateway.models.calibration import CalibrationError
 from gateway.models.cohorts import VERSION, Judged
 from gateway.models.detector import Detector
+from gateway.stages.rules import Rules
 from gateway.stages.score import Abstain
 from gateway.stages.sensor import Sensors
 
@@ -55,6 +56,9 @@ class Learning:
             except CalibrationError as error:
                 self._log.warning("calibration not usable", asset=self._name(asset), why=str(error))
 
+        for rules, member, asset in self._rules():
+            rules.restore(member, keep.memory(self._name(asset), self.fingerprint(asset)) or b"")
+
     def _remember(self, detector: Detector, member: int, asset: int, memory: bytes) -> None:
         """What was smoothed, and what is usual for the sensors."""
         size = len(detector.memory(member))
@@ -98,14 +102,25 @@ class Learning:
 
     def memories(self) -> list[tuple[str, str, bytes]]:
         """(asset, fingerprint, content) of every asset that scores, to be kept now and then and at the end."""
-        return [
-            (
-                self._name(asset),
-                self.fingerprint(asset),
-                detector.memory(member) + self._sensors(asset).usual.snapshot(member),
-            )
+        scoring = [
+            (self._name(asset), self.fingerprint(asset), detector.memory(member) + self._usual(asset, member))
             for detector, member, asset in self._members()
             if detector.status(member) is Abstain.NONE
+        ]
+        return scoring + [
+            (self._name(asset), self.fingerprint(asset), rules.snapshot(member))
+            for rules, member, asset in self._rules()
+        ]
+
+    def _usual(self, asset: int, member: int) -> bytes:
+        return self._sensors(asset).usual.snapshot(member)
+
+    def _rules(self) -> list[tuple[Rules, int, int]]:
+        return [
+            (cohort.scorer, member, int(asset))
+            for cohort in self.judged.watch.cohorts
+            if isinstance(cohort.scorer, Rules)
+            for member, asset in enumerate(cohort.assets)
         ]
 
     def fingerprint(self, asset: int) -> str:

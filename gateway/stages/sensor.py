@@ -105,10 +105,16 @@ class _Row:
 class Sensors:
     """The tags of all members of a cohort, as columns [n, D]."""
 
-    def __init__(self, width: int, rows: Sequence[int]) -> None:
-        """Learn from the first `rows` of each member what is usual for its tags; 0: they are not judged."""
+    def __init__(self, width: int, rows: Sequence[int], quick: Sequence[bool] | None = None) -> None:
+        """Learn from the first `rows` of each member what is usual for its tags; 0: they are not judged.
+
+        Args:
+            width: number of tags of each member.
+            rows: to learn from.
+            quick: see gateway.stages.usual.Usual.
+        """
         n = len(rows)
-        self.usual = Usual(width, rows)
+        self.usual = Usual(width, rows, quick)
         self.fault = np.zeros((n, width), np.uint8)
         self._half = width / 2
         self._judged = np.array(rows, np.int64) > 0

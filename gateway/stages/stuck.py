@@ -1,8 +1,9 @@
 """The alarm that stays: an operator is asked, and until there is an answer, what has stayed is the level from there on.
 
 An alarm that stands for a day says nothing new (ISA-18.2 calls it stale) and hides what comes next. So after `stays` it
-is told of once, with what can be answered; it returns, unacknowledged, and rises again when the score leaves the level
-that it stayed at. The level sinks by itself, so that without an answer the question comes back.
+is told of once, with what can be answered. When that has passed again without an answer, it returns, unacknowledged,
+and rises again when the score leaves the level that it stayed at. The level sinks by itself, so that the question comes
+back.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 F8 = NDArray[np.float64]
 I8 = NDArray[np.int64]
 
+PATIENCE: Final = 2.0  # times `stays`, after which an alarm returns without an answer
 ABOVE: Final = 1.3  # times what the score was lately: this much more is news
 LATELY: Final = 1 / 50  # weight of a new row in it
 SINKS: Final = 7.0  # times `stays`, in which the level sinks to 1/e
@@ -49,10 +51,11 @@ class Stuck:
         self._lately[assets] = lately + LATELY * (score - lately)
         level = self.level[assets] * np.exp(-elapsed / (SINKS * self._after[assets]))
         self.level[assets] = np.where(level < GONE, 0.0, level)
-        over = assets[self._stood[assets] >= self._after[assets]]
+        stood, after = self._stood[assets], self._after[assets]
+        self._told += assets[(stood >= after) & (stood - elapsed < after)].tolist()
+        over = assets[stood >= PATIENCE * after]
         self.level[over] = ABOVE * self._lately[over]
         self._stood[over] = 0
-        self._told += over.tolist()
 
     def take(self) -> list[int]:
         """The assets whose alarm has stood for `stays` since the last call."""

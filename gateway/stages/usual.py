@@ -37,8 +37,16 @@ class Usual:
             counts for the mean square. Infinite, and 0 for the size, while they are not known.
     """
 
-    def __init__(self, width: int, rows: Sequence[int]) -> None:
-        """Learn from the first `rows` of each asset; 0: never."""
+    def __init__(self, width: int, rows: Sequence[int], quick: Sequence[bool] | None = None) -> None:
+        """Learn from the first `rows` of each asset; 0: never.
+
+        Args:
+            width: number of tags of each asset.
+            rows: to learn from.
+            quick: whose rows follow each other faster than a machine moves; all unless given. To the others a jump,
+                and noise, say nothing: within a minute anything may have happened.
+        """
+        self._quick = np.ones(len(rows), np.bool_) if quick is None else np.array(quick, np.bool_)
         self._rows = np.array(rows, np.int64)
         self._left = self._rows.copy()
         self.limits = np.empty((len(rows), _LIMITS, width))
@@ -82,6 +90,8 @@ class Usual:
         self._left[members] -= 1
         for member in members[self._left[members] == 0].tolist():
             self.limits[member] = _limits(self._lesson[member])
+            if not self._quick[member]:
+                self.limits[member, [JUMPS, LOUDS, CAPS]] = np.inf
 
     def snapshot(self, member: int) -> bytes:
         """What is known of `member` so far."""

@@ -14,6 +14,7 @@ from gateway.cli.replay import read
 from gateway.config.load import load
 from gateway.ingest.registry import Registry
 from gateway.models.learning import Learning
+from gateway.models.recorder import Recorder
 from gateway.ops.lock import lock
 from gateway.replay import Recording, Replay
 from gateway.stages.score import Abstain
@@ -121,6 +122,19 @@ def test_a_replay_shows_the_alarm_and_its_figures(home: Path, capsys: pytest.Cap
     Page(text)
     for part in ("segments hit", "1/1", "active-unacknowledged", "pump.heat", "Contributions"):
         assert part in text
+
+
+def test_the_gateways_own_recording_is_as_good_as_a_file(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", "--config", str(home / "fieldgate.yaml")]) == FAILED
+    assert "recording.keep" in capsys.readouterr().err
+    recorder = Recorder(home / "state" / "recording", ["pump"], [[f"pump.{tag}" for tag in TAGS]], 2**20)
+    rng = np.random.default_rng(0)
+    for second in range(200):
+        row = np.full(1, 1_700_000_000_000_000_000 + second * 1_000_000_000), rng.normal(10, 1, (1, 4))
+        recorder.note(np.zeros(1, np.int64), *row)
+    recorder.write(recorder.take())
+    assert main(["fit", "--config", str(home / "fieldgate.yaml")]) == OK
+    assert capsys.readouterr().out == "pump: calibrated from 200 rows\n"
 
 
 def test_an_answer_is_left_for_the_gateway(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -190,6 +190,17 @@ def test_a_bad_reading_is_no_finding() -> None:
     assert line.rows(60, lost) == []
 
 
+def test_rows_that_are_far_apart_are_judged_by_rest_and_range_alone() -> None:
+    line = Line()
+    line.sensors = Sensors(WIDTH, [LEARN], [False])
+    line.rows(LEARN + 20)
+    assert line.rows(40, spike) == []
+    assert line.rows(40, noise(0)) == []
+    assert Finding(0, TAG, Fault.OUT_OF_RANGE) in line.rows(2, out_of_range)
+    line.rows(20)
+    assert Finding(0, TAG, Fault.FROZEN) in line.rows(60, frozen())
+
+
 def test_what_is_usual_survives_a_restart() -> None:
     line = Line()
     again = Sensors(WIDTH, [LEARN])

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gateway.models import recorder
+from gateway.models.recorder import Recorder, RecordingMissingError, recorded, size
+
+TAGS = [["a", "b"], ["c", "d"], ["e"]]
+NAMES = ["one", "two", "three"]
+
+
+def made(folder: Path, keep: int = 2**20) -> Recorder:
+    return Recorder(folder, NAMES, TAGS, keep)
+
+
+def feed(rec: Recorder, rows: int, start: int = 0) -> None:
+    for i in range(start, start + rows):
+        rec.note(np.array([0, 1]), np.full(2, i), np.array([[i, i + 0.5], [-i, np.nan]]))
+        rec.note(np.array([2]), np.full(1, i), np.array([[i]]))
+    rec.write(rec.take())
+
+
+def test_what_was_recorded_is_read_back_by_asset(tmp_path: Path) -> None:
+    rec = made(tmp_path)
+    feed(rec, 50)
+    feed(rec, 50, 50)
+    time, x = recorded(tmp_path, "two", TAGS[1])
+    assert time.tolist() == list(range(100))
+    assert np.array_equal(x, np.stack([-np.arange(100.0), np.full(100, np.nan)], axis=1), equal_nan=True)
+    assert recorded(tmp_path, "three", TAGS[2])[1].shape == (100, 1)
+
+
+def test_it_never_takes_more_than_it_may_and_keeps_the_newest(tmp_path: Path) -> None:
+    keep = 8 * 1024
+    rec = made(tmp_path, keep)
+    for start in range(0, 5000, 10):
+        feed(rec, 10, start)
+        assert size(tmp_path) <= 3 * (keep + keep // 8)
+    time, _ = recorded(tmp_path, "one", TAGS[0])
+    assert time[-1] == 4999
+    assert len(time) > 200
+    assert np.array_equal(np.diff(time), np.ones(len(time) - 1))
+
+
+def test_a_row_that_was_cut_off_is_ignored_and_the_next_run_goes_on_behind_it(tmp_path: Path) -> None:
+    feed(made(tmp_path), 10)
+    last = max((tmp_path / "one").glob("*.rec"))
+    last.write_bytes(last.read_bytes()[:-5])
+    feed(made(tmp_path), 10, 10)
+    assert recorded(tmp_path, "one", TAGS[0])[0].tolist() == [*range(9), *range(10, 20)]
+
+
+def test_other_tags_begin_anew(tmp_path: Path) -> None:
+    feed(made(tmp_path), 10)
+    with pytest.raises(RecordingMissingError, match="other tags"):
+        recorded(tmp_path, "one", ["a", "x"])
+    Recorder(tmp_path, ["one"], [["a", "x"]], 2**20).write([(0, np.zeros(3).tobytes())])
+    assert len(recorded(tmp_path, "one", ["a", "x"])[0]) == 1
+
+
+def test_an_asset_without_a_recording_is_told_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(RecordingMissingError, match=r"recording\.keep"):
+        recorded(tmp_path, "one", TAGS[0])
+
+
+def test_what_the_disk_does_not_take_is_bounded_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "PENDING", 100)
+    rec = made(tmp_path)
+    for i in range(100):
+        rec.note(np.array([0]), np.full(1, i), np.zeros((1, 2)))
+    assert rec.dropped == 50
+    ((asset, block),) = rec.take()
+    assert (asset, len(block)) == (0, 50 * 24)
