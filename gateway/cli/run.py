@@ -17,6 +17,7 @@ from gateway.ingest.registry import Registry
 from gateway.ops import logs
 from gateway.ops.clock import SystemClock
 from gateway.ops.lock import lock
+from gateway.ops.memory import compacted, share_equal_tags
 from gateway.ops.metrics import Metrics
 from gateway.ops.supervisor import GivenUpError
 from gateway.ops.web import JSON, TEXT, WebServer, json_answer
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace) -> int:
     """Read the configuration, then run until SIGTERM or SIGINT."""
     registry = Registry()
     configuration = load(args.config, registry.models())
+    share_equal_tags(configuration.devices)
+    configuration = compacted(configuration)
     root, clock = configuration.root, SystemClock()
     logs.configure(args.log_level or root.log.level, clock)
     log = structlog.get_logger()

@@ -28,18 +28,26 @@ _SETTLED = 10.0  # s of running after which a connection counts as good again
 
 @dataclass(frozen=True)
 class Retry:
-    """How attempts are spaced, in seconds."""
+    """How attempts are spaced, in seconds.
 
-    first: float = 0.5
+    Waits grow with the time that a device has been away, not with attempts: what was restarted is there again within a
+    second, and what is dead for hours is asked twice a minute.
+    """
+
+    first: float = 1.0
     longest: float = 30.0
+    share: float = 0.1  # of the time away, that a wait may take
     open_after: int = 5  # faults in a row after which the breaker opens
     open_for: float = 300.0
 
-    def wait(self, failures: int, faults: int, draw: float) -> float:
-        """Seconds before the next attempt. Full jitter (0..cap), `draw` in [0, 1); never less than 50 ms."""
+    def wait(self, away: float, faults: int, draw: float) -> float:
+        """Seconds before the next attempt, `away` seconds after the first failure.
+
+        Full jitter (0..cap), `draw` in [0, 1); never less than 50 ms.
+        """
         if faults >= self.open_after:
             return self.open_for
-        cap = min(self.longest, self.first * 2.0 ** min(failures - 1, 16))
+        cap = min(self.longest, max(self.first, self.share * away))
         return float(max(0.05, cap * draw))
 
 
@@ -66,7 +74,8 @@ class Runner:
         self._sink, self._around = sink, around
         self._sequence: Counter[int] = Counter()
         self._lost: dict[int, int] = {}  # device id → StatusCode for which it is lost
-        self._failures = self._faults = 0
+        self._faults = 0
+        self._failing: float | None = None  # since when, monotonic; None: all is well
         self._starting = {device.id for device in self.connection.devices}  # not heard from yet
         for device in self.connection.devices:
             around.health.report(_part(device), State.STARTING)
@@ -81,8 +90,8 @@ class Runner:
         while True:
             await self._attempt()
             await self._close()
-            wait = self._around.retry.wait(self._failures, self._faults, self._around.draw())
-            await asyncio.sleep(wait)
+            away = self._around.clock.monotonic() - (self._failing or 0.0)
+            await asyncio.sleep(self._around.retry.wait(away, self._faults, self._around.draw()))
 
     async def _attempt(self) -> None:
         started = self._around.clock.monotonic()
@@ -105,9 +114,10 @@ class Runner:
             self._lose(BAD_DEVICE_FAILURE, "the adapter's run ended by itself")
 
     def _failed(self, started: float, *, fault: bool) -> None:
-        if self._around.clock.monotonic() - started >= _SETTLED:
-            self._failures = self._faults = 0
-        self._failures += 1
+        now = self._around.clock.monotonic()
+        if now - started >= _SETTLED:
+            self._failing, self._faults = None, 0
+        self._failing = now if self._failing is None else self._failing
         self._faults = self._faults + 1 if fault else 0
 
     async def _close(self) -> None:

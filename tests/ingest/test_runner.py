@@ -106,12 +106,42 @@ async def test_batches_are_numbered(tmp_path: Path) -> None:
         assert [batch.sequence for batch in sink.batches] == [1, 2, 3]
 
 
-@pytest.mark.parametrize(("failures", "cap"), [(1, 0.5), (2, 1.0), (4, 4.0), (60, 30.0)])
-def test_back_off_is_full_jitter_up_to_a_cap(failures: int, cap: float) -> None:
+@pytest.mark.parametrize(("away", "cap"), [(0.0, 1.0), (5.0, 1.0), (60.0, 6.0), (1e9, 30.0)])
+def test_back_off_is_full_jitter_up_to_a_cap_that_grows_with_the_absence(away: float, cap: float) -> None:
     retry = Retry()
-    assert retry.wait(failures, 0, 0.0) == 0.05
-    assert retry.wait(failures, 0, 0.999) == pytest.approx(cap, rel=0.01)
+    assert retry.wait(away, 0, 0.0) == 0.05
+    assert retry.wait(away, 0, 0.999) == pytest.approx(cap, rel=0.01)
 
 
 def test_the_breaker_opens_after_a_few_faults_in_a_row() -> None:
     assert Retry().wait(5, 5, 0.5) == 300.0
+
+
+async def test_the_absence_counts_from_the_first_failure_until_the_connection_has_settled(tmp_path: Path) -> None:
+    """What connects and dies at once is as much away as what refuses; ten good seconds end it."""
+    clock, absences = FakeClock(), list[float]()
+
+    class Patience(Retry):
+        def wait(self, away: float, faults: int, draw: float) -> float:  # noqa: ARG002 - as Retry
+            absences.append(away)
+            clock.advance(4.0)
+            return 0.0
+
+    class Flapping(Script):
+        async def run(self, sink: Sink) -> None:
+            if self.steps and self.steps[0] == "stay":
+                self.steps.pop(0)
+                clock.advance(11.0)
+                raise DisconnectedError("gone after a while")
+            await super().run(sink)
+
+    adapter = Flapping(connection(DeviceConfig(device="d", adapter="x", tags={"a": TagConfig()})), host(tmp_path))
+    adapter.steps = ["refuse", "refuse", "lose", "stay", "refuse"]
+    around = Surroundings(clock, Log(), Health(clock), asyncio.Semaphore(1), draw=lambda: 0.0, retry=Patience())
+    task = asyncio.create_task(Runner(adapter, Collector(), around).run())
+    for _ in range(500):
+        await asyncio.sleep(0.01)
+        if len(absences) == 5:
+            break
+    task.cancel()
+    assert absences == [0.0, 4.0, 8.0, 0.0, 4.0]
