@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from gateway.config.editing import MANY
 from gateway.config.schema import Root
 from gateway.ingest.registry import Registry
 from gateway.ops.metrics import HELP, PREFIX
@@ -41,6 +42,20 @@ LABELS: Final = {
     "part_restarts_total": "part",
     "calibrations_total": "width",
     "fits_failed_total": "width",
+    "commands_refused_total": "reason",
+    **dict.fromkeys(
+        (
+            "alarms_hour",
+            "alarms_ten_minutes",
+            "alarms_active",
+            "alarms_unacknowledged",
+            "alarms_standing",
+            "alarms_shelved",
+            "alarms_out_of_service",
+            "alarms_chattering",
+        ),
+        "severity",
+    ),
     "outbox_dropped_readings_total": "class, reason",
     **dict.fromkeys(
         ("outbox_queued_records", "outbox_queued_readings", "outbox_accepted_total", "outbox_acked_readings_total"),
@@ -70,6 +85,13 @@ One device a document; several in one file are parted by a line `---`.
 
 ### Every device
 """
+_MANY: Final = """\
+### Many from one
+
+What a device or an asset may say beside its options; a template takes all but `for`.
+[many-from-one.md](many-from-one.md) shows templates, ranges, tag lists in CSV and included files.
+
+"""
 
 
 def configuration() -> str:
@@ -82,6 +104,7 @@ def configuration() -> str:
         _DEVICES,
         _table(_options(DeviceConfig)),
         "### Every tag\n\n" + _table(_options(TagConfig)),
+        _MANY + _table([(f"`{name}`", _either(words), "-", words["description"]) for name, words in MANY.items()]),
         *(_adapter(name, models[name]) for name in ADAPTERS),
     ]
     return "\n".join(parts)
@@ -203,6 +226,10 @@ def _written(value: Any, kind: str) -> str:
         if number >= 1 - 1e-9 and abs(number - round(number)) < 1e-6:  # noqa: PLR2004 - rounding of floats
             return f"{round(number)}{unit}"
     return str(value)
+
+
+def _either(words: dict[str, Any]) -> str:
+    return " or ".join(_TYPES[kind] for kind in words["type"])
 
 
 def _sentence(table: type[BaseModel]) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import orjson
 
 from gateway.config.load import Configuration
 from gateway.config.schema import MqttConfig
@@ -24,6 +23,10 @@ from gateway.models.learning import Learning
 from gateway.models.recorder import Recorder
 from gateway.models.session import open_session
 from gateway.models.tending import News, Tending
+from gateway.operators.commands import Commands
+from gateway.operators.desk import Desk
+from gateway.operators.flood import FloodWatch
+from gateway.operators.records import AlarmRecords
 from gateway.ops.files import RealFiles
 from gateway.ops.health import Health, State
 from gateway.ops.supervisor import Supervisor
@@ -37,6 +40,7 @@ from gateway.sdk.tags import Connection, Device, TagTable
 from gateway.stages.score import Scores
 from gateway.state.store import StateStore
 from gateway.status import Parts, Status
+from gateway.why import Why
 
 if TYPE_CHECKING:
     from gateway.models.keeper import Models
@@ -70,6 +74,10 @@ class Gateway:
         topics = Topics((root.mqtt or MqttConfig(url="mqtt://unset")).topic, root.gateway.id)
         outward = Outward(root.gateway.id, self.outbox, topics.of, root.telemetry)
         self.pipeline = Pipeline(self.table, self.judged.watch, outward)
+        self.alarms = AlarmRecords(self.judged.watch, clock)
+        self.pipeline.changed = self.alarms.note
+        self.desk = self._desk()
+        self.flood = FloodWatch(self.alarms, root.alarms.flood, lambda e: self.pipeline.send(Class.EVENT, e.name, e))
         self.gate = Gate(self._turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue)
         self.learning = Learning(self.judged, self._learnt, log)
         self.tending = Tending(self.learning)
@@ -77,16 +85,14 @@ class Gateway:
         self.runners = self._runners(adapter_of)
         self.supervisor = Supervisor(clock, log, self.health)
         self.watchdog = Watchdog(clock, self._progress(), log)
-        self.status = Status(
-            Parts(
-                root.gateway.id, self.health, self.pipeline, self.gate, self.judged, self.learning, self.outbox,
-                self.publisher, tuple(self.runners), self.supervisor, self.watchdog, self.models,
-                tuple(configuration.broken),
-            )
+        parts = Parts(
+            root.gateway.id, self.health, self.pipeline, self.gate, self.judged, self.learning, self.outbox,
+            self.publisher, tuple(self.runners), self.supervisor, self.watchdog, self.models,
+            tuple(configuration.broken), self.alarms, self.desk.commands,
         )  # fmt: skip
+        self.status = Status(parts)
+        self.why = Why(parts, self.status, self.table, root.telemetry)
         self._store: StateStore | None = None
-        self._changed: set[int] = set()  # assets whose alarm state is to be kept
-        self.pipeline.changed = lambda transition: self._changed.add(transition.asset)
         if self.models:
             self.models.late = self._late
 
@@ -125,8 +131,7 @@ class Gateway:
         if self._store.set_aside:
             self.log.warning("state was damaged and set aside", part="state", file=str(self._store.set_aside))
         await self._kept(lambda: self.learning.restore(self._opened))
-        for name, record in (await self._kept(self._opened.alarms)).items():
-            self._restore_alarm(name, record)
+        self.alarms.restore(await self._kept(self._opened.alarms), self.log)
         if self.judged.detectors:
             await asyncio.to_thread(open_session)
         devices = {device.name: device for device in self.table.devices}
@@ -188,6 +193,8 @@ class Gateway:
             await asyncio.sleep(SWEEP)
             self.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
             self._look_after()
+            self.flood.look(self.clock.wall_ns())
+            await self.desk.look()
             self._announce_all(self.tending.answer(await asyncio.to_thread(collect, self.state)))
             if self.clock.monotonic() >= remember:
                 remember += MEMORY
@@ -252,11 +259,9 @@ class Gateway:
         for asset, fingerprint, content in self.learning.poll():
             made = self.clock.wall_ns()
             self._later(lambda a=asset, f=fingerprint, c=content, m=made: store.keep_calibration(a, f, m, c))  # type: ignore[misc]
-        if self._changed:
-            alarms = self.judged.watch.alarms
-            states = {self.judged.watch.names[a]: orjson.dumps(alarms.snapshot(a)).decode() for a in self._changed}
-            self._changed.clear()
-            self._later(lambda: store.keep_alarms(states))
+        states, changes = self.alarms.take()
+        if states:
+            self._later(lambda: store.keep_alarms(states, changes, self.configuration.root.alarms.history))
 
     def _keep_memories(self) -> None:
         memories, store = self.learning.memories(), self._opened
@@ -267,14 +272,6 @@ class Gateway:
         if self.recorder:
             recorder, blocks = self.recorder, self.recorder.take()
             self._later(lambda: recorder.write(blocks))
-
-    def _restore_alarm(self, name: str, record: str) -> None:
-        if name not in self.judged.watch.names:
-            return
-        try:
-            self.judged.watch.alarms.restore(self.judged.watch.names.index(name), orjson.loads(record))
-        except (KeyError, TypeError, ValueError) as error:
-            self.log.warning("alarm state not usable", asset=name, why=str(error))
 
     def _learnt(self, asset: str, rows: int) -> None:
         self._announce(asset, "calibrated", f"{asset} has learnt from {rows} rows and judges from now on")
@@ -312,6 +309,14 @@ class Gateway:
         if not keep:
             return None
         return Recorder(self.state / "recording", watch.names, [config.tags for config in watch.configs], keep)
+
+    def _desk(self) -> Desk:
+        root = self.configuration.root
+        commands = Commands(self.pipeline, self.judged.watch, root.alarms.shelve, self.clock.wall_ns)
+        desk = Desk(commands, self.state, root.gateway.id, self.log)
+        if self.publisher and root.mqtt and root.mqtt.commands:
+            desk.listen(self.publisher)
+        return desk
 
     def _around(self) -> Surroundings:
         return Surroundings(self.clock, self.log, self.health, self._budget, self._tell)

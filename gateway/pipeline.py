@@ -5,29 +5,28 @@ a replay of recorded batches gives the very events of the day itself. Per batch,
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.deliver.event import AlarmEvent, Class, Contribution, GatewayEvent, encode
+from gateway.deliver.alarms import AlarmTeller, Told
+from gateway.deliver.event import AlarmEvent, Class, GatewayEvent, encode
 from gateway.deliver.payloads.columnar import Columnar
 from gateway.ingest.image import Image
 from gateway.sdk.batch import Batch, Kind
 from gateway.sdk.quality import BAD, UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
 from gateway.sdk.tags import TagTable
-from gateway.stages.alarm import ACTIVE, State, Transition
 from gateway.stages.condition import Conditioner, Mode, Readings
 from gateway.stages.features import Gathered, gather
-from gateway.stages.rules import RULE
 from gateway.stages.score import Abstain, Scores
 from gateway.stages.sensor import Fault, Finding
+from gateway.stages.states import Event, Transition
 from gateway.stages.stuck import CHOICES
 from gateway.stages.watch import Cohort, Watch
 
-_TOP = 5  # contributions that an alarm names
 _ROW_COUNTERS = {
     int(kind): "rows_scored_total" if kind is Abstain.NONE else f"rows_abstained_{kind.name.lower()}_total"
     for kind in Abstain
@@ -63,10 +62,11 @@ class Pipeline:
         self.image = Image(table)
         self.counters: Counter[str] = Counter()
         self.scored: list[tuple[int, NDArray[np.int64], Gathered, Scores]] = []  # last turn, for views and evaluation
-        self.changed: Callable[[Transition], None] = lambda _transition: None  # told of each alarm transition
+        self.changed: Callable[[Transition, AlarmEvent], None] = lambda _change, _told: None  # of each alarm
         self._table, self._watch, self._out = table, watch, out
         self._condition = Conditioner(table)
         self._columnar = Columnar(out.gateway, table)
+        self._teller = AlarmTeller(table, watch)
         self._every_row = np.arange(len(table))
         self._cohort_of, self._place = watch.places()
         self._waiting: dict[int, tuple[int, NDArray[np.int64], Gathered, NDArray[np.int64]]] = {}  # by ticket
@@ -91,7 +91,12 @@ class Pipeline:
         self.evaluate(self._watch.readiness.read(read), max((batch.received for batch in told), default=0))
 
     def sweep(self, now: int, wall: int) -> None:
-        """Mark what has gone stale by `now` (monotonic ns) and report it. Once a second is often enough."""
+        """End what shelving is over at `wall`; mark what has gone stale by `now` (monotonic ns) and report it.
+
+        Once a second is often enough.
+        """
+        for over in self._watch.alarms.expire(wall):
+            self._send_commanded(over, Told())
         gone = self.image.sweep(now)
         if not len(gone) or self._out.telemetry == "off":
             return
@@ -227,7 +232,6 @@ class Pipeline:
     def _judge(
         self, number: int, assets: NDArray[np.int64], seen: Gathered, scores: Scores, time: NDArray[np.int64]
     ) -> None:
-        cohort = self._watch.cohorts[number]
         self.scored.append((number, assets, seen, scores))
         self._count_scores(scores)
         told = scores.reason != Abstain.PENDING if scores.ticket else slice(None)
@@ -235,7 +239,7 @@ class Pipeline:
         moved = self._watch.alarms.step(assets[told], scores.score[told], scores.threshold[told], time[told], lead)
         for transition in moved:
             at = int(np.flatnonzero(assets == transition.asset)[0])
-            self._send_alarm(cohort, transition, at, seen, scores)
+            self._send_alarm(transition, self._teller.by_score(transition, at, seen, scores))
         for asset in self._watch.alarms.stuck.take():
             self._ask(asset, int(time[np.flatnonzero(assets == asset)[0]]))
 
@@ -252,37 +256,30 @@ class Pipeline:
                 self.counters["rows_evaluated_total"] += count
                 self.counters[_ROW_COUNTERS[reason]] += count
 
-    def _send_alarm(self, cohort: Cohort, transition: Transition, at: int, seen: Gathered, scores: Scores) -> None:
-        watch, table = self._watch, self._table
-        name, rows = watch.names[transition.asset], watch.rows[transition.asset]
-        shares = scores.contrib[at]
-        order = np.argsort(-shares)[: min(_TOP, np.count_nonzero(np.isfinite(shares)))].tolist()  # NaN comes last
-        contributions = tuple(
-            Contribution(
-                table.names[rows[j]], float(scores.contrib[at, j]), float(seen.x[at, j]), float(scores.expected[at, j]),
-                table.units[rows[j]],
-            )
-            for j in order
-        )  # fmt: skip
-        event = AlarmEvent(
-            asset=name,
-            time_ns=transition.time,
-            state=_word(transition.state),
-            previous=_word(transition.previous),
-            severity=watch.configs[transition.asset].alarm.severity.value,
-            score=transition.score,
-            threshold=transition.threshold,
-            since_ns=transition.since,
-            contributions=contributions,
-            good=int(seen.good[at]),
-            total=len(rows),
-            model=cohort.model,
-            model_version=scores.version or cohort.version,
-            message=_sentence(name, transition, contributions, limit=cohort.model == RULE),
-        )
+    def command(self, asset: int, event: Event, time: int, told: Told, until: int | None = None) -> Transition | None:
+        """Let an operator move one alarm, and tell of it; None when the alarm's state knows no such event.
+
+        Args:
+            asset: number of the asset.
+            event: anything but raise and return.
+            time: when, Unix ns UTC.
+            told: who, and why.
+            until: end of shelving, Unix ns UTC.
+        """
+        transition = self._watch.alarms.command(asset, event, time, until)
+        if transition is not None:
+            self._send_commanded(transition, told)
+        return transition
+
+    def _send_commanded(self, transition: Transition, told: Told) -> None:
+        rows = list(self._watch.rows[transition.asset])
+        good = int(np.count_nonzero(self.image.status[rows] >> 30 == 0))
+        self._send_alarm(transition, self._teller.by_command(transition, good, told))
+
+    def _send_alarm(self, transition: Transition, event: AlarmEvent) -> None:
         self.counters[f"alarms_{transition.event.name.lower()}_total"] += 1
-        self.send(Class.ALARM, name, event)
-        self.changed(transition)
+        self.send(Class.ALARM, event.asset, event)
+        self.changed(transition, event)
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
@@ -307,21 +304,3 @@ def _rounds(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
             seen.add(batch.group)
     if turn:
         yield turn
-
-
-def _word(state: State) -> str:
-    """`ACTIVE_UNACKNOWLEDGED` as ISA-18.2 and our events write it."""
-    return state.name.lower().replace("_", "-")
-
-
-def _sentence(asset: str, transition: Transition, contributions: Iterable[Contribution], *, limit: bool) -> str:
-    """What an operator reads first."""
-    first = next(iter(contributions), None)
-    if first is None or transition.state not in ACTIVE:
-        return f"{asset}: {_word(transition.state)}"
-    unit = f" {first.unit}" if first.unit else ""
-    if first.expected is None or np.isnan(first.expected):  # a user's model need not say
-        return f"{asset}: {first.tag} is {first.value:.4g}{unit}, which speaks most for it"
-    if limit:
-        return f"{asset}: {first.tag} is {first.value:.4g}{unit}; its rule says {first.expected:.4g}"
-    return f"{asset}: {first.tag} is {first.value:.4g}{unit}, expected {first.expected:.4g}{unit} given the other tags"

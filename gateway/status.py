@@ -19,13 +19,15 @@ from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner
 from gateway.models.cohorts import Judged
 from gateway.models.learning import Learning
+from gateway.operators.commands import Commands
+from gateway.operators.records import AlarmRecords
 from gateway.ops.health import Health
 from gateway.ops.metrics import Sample
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.watchdog import Watchdog
 from gateway.pipeline import Pipeline
-from gateway.stages.alarm import State
 from gateway.stages.score import Abstain
+from gateway.stages.states import State
 
 if TYPE_CHECKING:
     from gateway.models.keeper import Models
@@ -50,6 +52,8 @@ class Parts:
     watchdog: Watchdog
     models: "Models | None" = None
     broken: tuple[str, ...] = ()  # devices that nothing can read
+    alarms: AlarmRecords | None = None
+    commands: Commands | None = None
 
 
 class Status:
@@ -79,6 +83,7 @@ class Status:
             "parts": parts.health.snapshot(),
             "devices": self.devices(),
             "assets": self.assets(),
+            "alarms": parts.alarms.document() if parts.alarms else {},
             "models": self._parts.models.states() if self._parts.models else [],
             "pipeline": {**parts.pipeline.counters, **parts.gate.counters},
             "outbox": self.outbox(),
@@ -104,7 +109,7 @@ class Status:
                 **states.get(name, {"asset": name, "phase": "rule"}),
                 "score": _number(self.score[i]),
                 "threshold": _number(self.threshold[i]),
-                "alarm": State(alarms.state[i]).name.lower().replace("_", "-"),
+                "alarm": State(alarms.state[i]).word,
             }
             for i, name in enumerate(self._parts.judged.watch.names)
         ]
@@ -175,7 +180,19 @@ class Status:
             yield from _plain(detector.counters, {"width": str(detector.width)})
         for model, counters in (parts.models.counters() if parts.models else {}).items():
             yield from _plain({f"model_{name}_total": count for name, count in counters.items()}, {"model": model})
+        yield from self._alarms()
         yield from self._outbox()
+
+    def _alarms(self) -> Iterable[Sample]:
+        for name, figure in (self._parts.alarms.document() if self._parts.alarms else {}).items():
+            counts = figure.items() if isinstance(figure, dict) else ()
+            yield from (Sample(f"alarms_{name}", count, {"severity": severity}) for severity, count in counts)
+            if not isinstance(figure, dict):
+                yield Sample(f"alarms_{name}", figure)
+        if self._parts.commands:
+            yield from _plain(self._parts.commands.counters)
+            for reason, count in self._parts.commands.refused.items():
+                yield Sample("commands_refused_total", count, {"reason": reason})
 
     def _outbox(self) -> Iterable[Sample]:
         stats = self._parts.outbox.stats()

@@ -1,5 +1,43 @@
 """The command line: one file per family of verbs. Each module offers `add(subparsers)`, and is thin."""
 
-from gateway.cli import asset, check, demo, doctor, fit, model, plugins, read, replay, run, schema, sim, status
+from gateway.cli import (
+    alarms,
+    asset,
+    browse,
+    check,
+    demo,
+    doctor,
+    fit,
+    model,
+    outbox,
+    plan,
+    plugins,
+    read,
+    replay,
+    run,
+    schema,
+    sim,
+    status,
+    why,
+)
 
-VERBS = (run, check, demo, read, doctor, sim, fit, replay, status, asset, model, plugins, schema)
+VERBS = (
+    run,
+    check,
+    plan,
+    demo,
+    read,
+    browse,
+    doctor,
+    sim,
+    fit,
+    replay,
+    status,
+    why,
+    alarms,
+    outbox,
+    asset,
+    model,
+    plugins,
+    schema,
+)

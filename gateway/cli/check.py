@@ -6,7 +6,8 @@ from dataclasses import asdict
 from typing import Any, Protocol, runtime_checkable
 
 from gateway.cli.common import CONFIGURATION, OK, add_config, add_json, print_json
-from gateway.config.load import Configuration, load
+from gateway.config.expanded import as_json, as_yaml
+from gateway.config.load import Configuration, load_written
 from gateway.config.problems import ConfigErrors
 from gateway.ingest.registry import Registry
 from gateway.sdk.config import DeviceConfig, TagConfig
@@ -34,19 +35,26 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_config(parser)
     add_json(parser)
     parser.add_argument("--verbose", action="store_true", help="list every device and tag, with addresses on the wire")
+    parser.add_argument(
+        "--expanded", action="store_true", help="print what templates and included files come to, and where it stands"
+    )
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Load and report."""
     try:
-        found = load(args.config, Registry().models())
+        found, written = load_written(args.config, Registry().models())
     except ConfigErrors as errors:
         _report_errors(errors, as_json=args.json)
         return CONFIGURATION
     if args.json:
-        listed = {"listing": listing(found)} if args.verbose else {}
-        print_json({"ok": True, **report(found), "problems": [], **listed})
+        more = {"listing": listing(found)} if args.verbose else {}
+        more |= {"expanded": as_json(written)} if args.expanded else {}
+        print_json({"ok": True, **report(found), "problems": [], **more})
+        return OK
+    if args.expanded:
+        print(as_yaml(written), end="")
         return OK
     for problem in found.warnings:
         print(f"warning: {problem.render()}")

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import structlog
 from gateway.app import Gateway
 from gateway.cli.common import FAILED, OK, add_config, state_folder
 from gateway.config.load import load
+from gateway.config.problems import did_you_mean
 from gateway.ingest.registry import Registry
 from gateway.ops import logs
 from gateway.ops.clock import SystemClock
@@ -20,7 +21,7 @@ from gateway.ops.lock import lock
 from gateway.ops.memory import compacted, share_equal_tags
 from gateway.ops.metrics import Metrics
 from gateway.ops.supervisor import GivenUpError
-from gateway.ops.web import JSON, TEXT, WebServer, json_answer
+from gateway.ops.web import JSON, TEXT, Answer, WebServer, json_answer
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -78,13 +79,25 @@ def _web(gateway: Gateway, listen: str | None):  # type: ignore[no-untyped-def] 
     metrics = Metrics()
     metrics.add(lambda: list(gateway.status.samples()))
     status = gateway.status
+
+    def why(query: Mapping[str, str]) -> Answer:
+        name = query.get("name", "")
+        try:
+            return json_answer(HTTPStatus.OK, gateway.why.of(name))
+        except KeyError:
+            hint = did_you_mean(name, gateway.why.names())
+            return json_answer(
+                HTTPStatus.NOT_FOUND, {"error": f"there is no tag and no asset '{name}'; {hint}".rstrip("; ")}
+            )
+
     server = WebServer(
         listen,
         {
-            "/metrics": lambda: (HTTPStatus.OK, TEXT, metrics.render()),
-            "/status": lambda: (HTTPStatus.OK, JSON, status.line()),
-            "/healthz": lambda: json_answer(HTTPStatus.OK, {"alive": True}),
-            "/readyz": lambda: json_answer(
+            "/metrics": lambda _: (HTTPStatus.OK, TEXT, metrics.render()),
+            "/why": why,
+            "/status": lambda _: (HTTPStatus.OK, JSON, status.line()),
+            "/healthz": lambda _: json_answer(HTTPStatus.OK, {"alive": True}),
+            "/readyz": lambda _: json_answer(
                 HTTPStatus.OK if status.ready() else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": status.ready()}
             ),
         },

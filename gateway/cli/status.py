@@ -24,14 +24,14 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 def run(args: argparse.Namespace) -> int:
     """Ask the gateway and print."""
-    address = args.listen or _address(args)
-    if address is None:
+    where = args.listen or address(args)
+    if where is None:
         complain("the gateway does not listen; set metrics.listen in the configuration, or run it with --listen")
         return TRY_LATER
     try:
-        document = fetch(address)
+        document = fetch(where)
     except (OSError, urllib.error.URLError, ValueError) as error:
-        complain(f"no answer from http://{address}/status: {error}")
+        complain(f"no answer from http://{where}/status: {error}")
         return TRY_LATER
     if args.json:
         print_json(document)
@@ -47,7 +47,7 @@ def fetch(address: str) -> dict[str, Any]:
         return document
 
 
-def _address(args: argparse.Namespace) -> str | None:
+def address(args: argparse.Namespace) -> str | None:
     """Where the gateway said that it listens (port 0 is only known to it), else what the configuration says."""
     root = load(args.config, Registry().models()).root
     told = state_folder(args.state, root.gateway.state) / "listen"
@@ -69,6 +69,7 @@ def lines(document: dict[str, Any]) -> list[str]:
         f"  {a['asset']:20}  {a['phase']:11} {_cell(a['score'])} {_cell(a['threshold'])}  {a['alarm']}"
         for a in document["assets"]
     ]
+    out += _alarms(document.get("alarms") or {})
     queued = sum(queue["queued"] for queue in document["outbox"]["classes"].values())
     broker = document["broker"]
     out += [
@@ -76,6 +77,20 @@ def lines(document: dict[str, Any]) -> list[str]:
         f"  broker {'connected' if broker['connected'] else 'away: ' + str(broker['why'])}, {queued} messages wait",
     ]
     return out
+
+
+def _alarms(figures: dict[str, Any]) -> list[str]:
+    """The figures of ISA-18.2 in one line, and what they are of, where there is anything."""
+    if not figures:
+        return []
+    count = {name: sum(figure.values()) for name, figure in figures.items() if isinstance(figure, dict)}
+    standing = ", ".join(f"{number} {severity}" for severity, number in figures["standing"].items() if number)
+    now = (
+        f"{count['standing']} standing{f' ({standing})' if standing else ''}, {count['unacknowledged']} "
+        f"unacknowledged, {count['shelved']} shelved, {count['chattering']} chattering"
+    )
+    lately = f"{count['hour']} in the last hour, {count['ten_minutes']} in ten minutes"
+    return ["", f"  alarms: {now}; {lately} (peak {figures['ten_minutes_peak']})"]
 
 
 def _cell(value: float | None) -> str:

@@ -1,56 +1,67 @@
-"""Which files are read, and how a path inside them is meant: relative to the file that it stands in."""
+"""Which files are read, each once, and how a path inside them is meant: relative to the file that it stands in."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from gateway.config.jsonschema import Pattern, match
-from gateway.config.problems import Source
-from gateway.config.yaml import Document, parse
+from gateway.config.problems import Source, did_you_mean
+from gateway.config.sheet import parse_sheet
+from gateway.config.text import MAX_BYTES
+from gateway.config.tree import Document, FileRef, Spot
+from gateway.config.yaml import parse
 
 FOLDER: Final = "devices.d"
+TEMPLATES: Final = "templates"
+Parser = Callable[[bytes, Source], list[Document]]
+_PARSERS: Final[dict[str, Parser]] = {"include": parse, "csv": parse_sheet}
 
 
 @dataclass(slots=True)
 class File:
-    """One file of the configuration: what it says, what is wrong in it, and what is only odd."""
+    """One file of the configuration: what it says, and what is wrong or odd in it."""
 
     path: Path
     source: Source
-    odd: Source
     documents: list[Document] = field(default_factory=list)
 
 
-def read(path: Path, home: Path) -> File:
-    """The file at `path`, named in messages as seen from `home`. What cannot be read is noted in its source."""
-    source = Source(path.relative_to(home).as_posix())
-    file = File(path, source, Source(source.file))
-    try:
-        if path.exists() and not path.is_file():
-            raise IsADirectoryError(0, "it is no file")  # a pipe or a device would not end
-        file.documents = [document for document in parse(path.read_bytes(), source) if document.data is not None]
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        source.readable = False
-        source.add((0, 0), (), f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path))
-    file.odd.lines = source.lines
-    if source.readable and not file.documents:
-        file.odd.add((0, 0), (), "is empty")
-    return file
+@dataclass(slots=True)
+class Library:
+    """The files below `home`, the folder of the main file. Each is read once, when it is asked for."""
 
+    home: Path
+    files: dict[tuple[Path, Parser], File] = field(default_factory=dict)
 
-def device_files(home: Path, main: File) -> list[Path]:
-    """The files of `devices.d`, by name. Hidden files are left alone; a name that looks like a slip is noted."""
-    folder = home / FOLDER
-    try:
-        found = sorted(folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        main.source.add((0, 0), (), f"{FOLDER} cannot be read: {error.strerror}", str(folder))
-        return []
-    for path in found:
-        if path.suffix in (".yml", ".YAML", ".YML"):
-            main.odd.add((0, 0), (f"{FOLDER}/{path.name}",), "is not read", "its name must end in .yaml")
-    return [path for path in found if path.suffix == ".yaml" and not path.name.startswith(".")]
+    def read(self, path: Path, parser: Parser = parse) -> File:
+        """The file at `path`, named in messages as seen from `home`. What cannot be read is noted in its source."""
+        if (path, parser) not in self.files:
+            self.files[path, parser] = _read(path, self.home, parser)
+        return self.files[path, parser]
+
+    def sources(self) -> list[Source]:
+        """The sources of all files that were read."""
+        return [file.source for file in self.files.values()]
+
+    def device_files(self, main: File) -> list[File]:
+        """The files of `devices.d`, by name. Hidden files are left alone; a name that looks like a slip is noted."""
+        return [self.read(path) for path in _listed(self.home / FOLDER, main.source)]
+
+    def templates(self, main: File) -> dict[str, Path]:
+        """The files of `templates`, by name."""
+        return {path.stem: path for path in _listed(self.home / TEMPLATES, main.source)}
+
+    def included(self, ref: FileRef, spot: Spot) -> File | str:
+        """The file that `ref` at `spot` means, or what is wrong with its name."""
+        path = Path(os.path.normpath(Path(spot.source.folder) / ref.name))
+        if not path.is_relative_to(os.path.normpath(self.home)):
+            return f"'{ref.name}' lies outside the folder of fieldgate.yaml; only files below it are read"
+        if "\0" in ref.name or not path.exists():
+            hint = did_you_mean(path.name, _beside(path))
+            return f"there is no file '{ref.name}'" + (f"; {hint}" if hint else "")
+        return self.read(path, _PARSERS[ref.kind])
 
 
 def secrets_dir(main: File) -> Path | None:
@@ -61,9 +72,48 @@ def secrets_dir(main: File) -> Path | None:
     return main.path.parent / folder if isinstance(folder, str) else None
 
 
-def make_absolute(document: Document, paths: Iterable[Pattern], folder: Path) -> None:
-    """Every one of `paths` in `document`, taken from `folder`."""
+def make_absolute(document: Document, paths: Iterable[Pattern]) -> None:
+    """Every one of `paths` in `document`, taken from the folder of the file in which it was written."""
     for pattern in paths:
-        for _, holder, key in match(document.data, pattern):
+        for path, holder, key in match(document.data, pattern):
             if isinstance(holder[key], str):
+                spot = document.spot(path)
+                folder = Path((spot.given or spot).source.folder)
                 holder[key] = str(folder.absolute() / holder[key])
+
+
+def _read(path: Path, home: Path, parser: Parser) -> File:
+    source = Source(path.relative_to(home).as_posix(), path.parent)
+    file = File(path, source)
+    try:
+        if path.exists() and not path.is_file():
+            raise IsADirectoryError(0, "it is no file")  # a pipe or a device would not end
+        with path.open("rb") as opened:
+            raw = opened.read(MAX_BYTES + 1)
+        file.documents = [document for document in parser(raw, source) if document.data is not None]
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        source.readable = False
+        source.add((0, 0), (), f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path))
+    if source.readable and not file.documents:
+        source.warn((0, 0), (), "is empty")
+    return file
+
+
+def _listed(folder: Path, main: Source) -> list[Path]:
+    """The *.yaml in `folder`, by name."""
+    try:
+        found = sorted(folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        main.add((0, 0), (), f"{folder.name} cannot be read: {error.strerror}", str(folder))
+        return []
+    for path in found:
+        if path.suffix in (".yml", ".YAML", ".YML"):
+            main.warn((0, 0), (f"{folder.name}/{path.name}",), "is not read", "its name must end in .yaml")
+    return [path for path in found if path.suffix == ".yaml" and not path.name.startswith(".")]
+
+
+def _beside(path: Path) -> list[str]:
+    try:
+        return [found.name for found in path.parent.iterdir()]
+    except OSError:
+        return []

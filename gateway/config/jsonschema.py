@@ -3,12 +3,15 @@
 Plugins' tables are known by their schema only: which options hold secrets or paths, which keys and words are allowed.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
 
+from gateway.config.editing import MANY, definitions, fillable, many
+from gateway.config.merge import USE
 from gateway.config.problems import Key, Path
 from gateway.config.schema import Root
 from gateway.sdk.config import DeviceConfig
@@ -29,27 +32,52 @@ def table_schema(table: type[BaseModel]) -> Schema:
 
 def main_schema() -> Schema:
     """The schema of `fieldgate.yaml`."""
-    return {"$schema": DIALECT, **_written(table_schema(Root)), "title": "fieldgate.yaml"}
+    schema = _written(table_schema(Root))
+    tables = schema["$defs"]
+    inside = {name: fillable(tables[name]) for name in _reached("AssetConfig", tables)}
+    inside["AssetConfig"] = many(inside["AssetConfig"])
+    written = {**tables, **inside, **definitions()}
+    properties = fillable({"properties": schema["properties"]})["properties"]
+    return {"$schema": DIALECT, **schema, "properties": properties, "$defs": written, "title": "fieldgate.yaml"}
 
 
 def device_schema(models: Mapping[str, type[DeviceConfig]]) -> Schema:
     """The schema of a file in `devices.d`: one of the adapters' tables, told apart by `adapter`."""
-    tables, definitions = [], {}
+    tables, known = [], definitions()
     for name, model in models.items():
         schema = _written(model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}"))
-        definitions.update({f"{name}.{key}": value for key, value in schema.pop("$defs", {}).items()})
+        known.update({f"{name}.{key}": _filled(value) for key, value in schema.pop("$defs", {}).items()})
         adapter = {**schema["properties"]["adapter"], "const": name}
-        definitions[name] = {**schema, "properties": {**schema["properties"], "adapter": adapter}}
-        tables.append({"if": {"properties": {"adapter": {"const": name}}}, "then": {"$ref": f"#/$defs/{name}"}})
+        filled = many(fillable(schema))
+        known[name] = {**filled, "properties": {**filled["properties"], "adapter": adapter}}
+        chosen = {"properties": {"adapter": {"const": name}}, "required": ["adapter"]}
+        tables.append({"if": chosen, "then": {"$ref": f"#/$defs/{name}"}})
     return {
         "$schema": DIALECT,
         "title": "devices.d/*.yaml",
         "type": "object",
-        "properties": {"adapter": {"enum": list(models), "description": "Name of the adapter that reads the device."}},
-        "required": ["adapter"],
+        "properties": {
+            "adapter": {"enum": list(models), "description": "Name of the adapter that reads the device."}, **MANY,
+        },
+        "anyOf": [{"required": ["adapter"]}, {"required": [USE]}],
         "allOf": tables,
-        "$defs": definitions,
-    }
+        "$defs": known,
+    }  # fmt: skip
+
+
+def _reached(name: str, tables: Schema) -> list[str]:
+    """The tables that the one called `name` is made of, itself first."""
+    found, left = [], [name]
+    while left:
+        here = left.pop()
+        if here not in found and "properties" in tables[here]:
+            found.append(here)
+            left += re.findall(r"#/\$defs/(\w+)", str(tables[here]))
+    return found
+
+
+def _filled(schema: Schema) -> Schema:
+    return fillable(schema) if "properties" in schema else schema
 
 
 def _written(schema: Any) -> Any:

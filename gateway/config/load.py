@@ -1,5 +1,7 @@
 """From files to a checked configuration: `fieldgate.yaml` and the `devices.d/*.yaml` beside it, every problem at once.
 
+Included files and templates are followed first (`include`, `expand`), so that what is checked is what they come to.
+
 Adapters' tables are handed in and imported only when a device names them. A plugin that cannot be used costs its
 devices, not the gateway: they are kept with a table that takes anything, and a warning says why.
 """
@@ -13,14 +15,18 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from gateway.config.files import FOLDER, File, device_files, make_absolute, read, secrets_dir
+from gateway.config.expand import Expander
+from gateway.config.files import FOLDER, Library, make_absolute, secrets_dir
+from gateway.config.fill import Budget, TooMuchError
+from gateway.config.include import Includer
 from gateway.config.jsonschema import leaves, table_schema
 from gateway.config.problems import PLUGIN_FAULTS, ConfigErrors, PluginError, Problem, did_you_mean
-from gateway.config.references import check_assets, check_names
+from gateway.config.references import check_assets, check_names, check_size
 from gateway.config.schema import Root
 from gateway.config.secrets import Secrets, refuse_plain, secret_words
-from gateway.config.wording import add_findings
-from gateway.config.yaml import Document
+from gateway.config.templates import Templates
+from gateway.config.tree import Document
+from gateway.config.wording import add_findings, as_text
 from gateway.sdk.config import DeviceConfig, Name, TagConfig
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -73,36 +79,79 @@ def load(
     Raises:
         ConfigErrors: with every problem of every file.
     """
-    return _Loader(path, models, os.environ if environ is None else environ).load()
+    return load_written(path, models, environ)[0]
+
+
+def load_written(
+    path: Path, models: Mapping[str, type[DeviceConfig]], environ: Mapping[str, str] | None = None
+) -> tuple[Configuration, list[Document]]:
+    """As `load`, and with it what was written, templates and includes followed: the main file, then every device."""
+    loader = _Loader(path, models, os.environ if environ is None else environ)
+    found = loader.load()
+    return found, loader.documents
 
 
 class _Loader:
     """One reading of one configuration."""
 
     def __init__(self, path: Path, models: Mapping[str, type[DeviceConfig]], environ: Mapping[str, str]) -> None:
+        path = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps '..', and included files go by folder
         self._models = models
-        self._main = read(path, path.parent)
-        self._files = [self._main, *(read(found, path.parent) for found in device_files(path.parent, self._main))]
+        self._library = Library(path.parent)
+        self._main = self._library.read(path)
+        self._devices = self._library.device_files(self._main)
+        self._budget = Budget()
+        self._complete = True  # whether all that is written could be followed
+        self._documents = self._follow()
         self._secrets = Secrets.of(environ, secrets_dir(self._main))
         self._words: set[str] = set()  # names of options that hold secrets
         self._broken: dict[str, str] = {}
         self._unusable: dict[str, str] = {}  # adapters, and why
 
+    @property
+    def documents(self) -> list[Document]:
+        """What was written: the main file, then every device."""
+        return [*self._main.documents[:1], *self._documents]
+
     def load(self) -> Configuration:
         """All steps. Raises ConfigErrors."""
         root = self._root()
-        pairs = [(document, file) for file in self._files[1:] for document in file.documents]
-        devices = [device for document, file in pairs if (device := self._device(document, file))]
-        check_names([(document, file.source) for document, file in pairs])
-        if self._main.documents and all(file.source.readable for file in self._files):
-            check_assets(self._main.documents[0], [document for document, _ in pairs], self._main.source)
-        problems = [problem for file in self._files for problem in file.source.problems(self._words)]
+        devices = [device for document in self._documents if (device := self._device(document))]
+        check_names(self._documents)
+        sources = self._library.sources()
+        if self._main.documents and self._complete and all(source.readable for source in sources):
+            check_assets(self._main.documents[0], self._documents)
+        problems = [problem for source in sources for problem in source.problems(self._words)]
         if problems or root is None:
             raise ConfigErrors(problems)
         if not devices:
-            self._main.odd.add((1, 1), (), f"no device is configured; they belong into {FOLDER}/*.yaml")
-        warnings = tuple(problem for file in self._files for problem in file.odd.problems(self._words))
-        return Configuration(root, tuple(devices), self._broken, warnings, tuple(file.path for file in self._files))
+            self._main.source.warn((1, 1), (), f"no device is configured; they belong into {FOLDER}/*.yaml")
+        warnings = tuple(problem for source in sources for problem in source.warnings(self._words))
+        files = tuple(file.path for file in self._library.files.values())
+        return Configuration(root, tuple(devices), self._broken, warnings, files)
+
+    def _follow(self) -> list[Document]:
+        """The devices, with what the files include and what they use of templates; the main file likewise, in place."""
+        includer = Includer(self._library, self._budget)
+        expander = Expander(Templates(self._library, self._main, includer), self._budget)
+        found: list[Document] = []
+        tags = 0
+        for file in (self._main, *self._devices):
+            for index, document in enumerate(file.documents):
+                try:
+                    includer.resolve(document)
+                    if file is self._main:
+                        file.documents[index] = expander.assets(document)
+                        continue
+                    made = expander.devices(document)
+                    tags += check_size(len(found) + len(made), made, tags)
+                except TooMuchError as error:
+                    document.note((), str(error))
+                    self._complete = False
+                    return found
+                found += made
+        self._complete = includer.complete and expander.complete
+        return found
 
     def _root(self) -> Root | None:
         source = self._main.source
@@ -110,24 +159,24 @@ class _Loader:
             source.add((1, 1), (), "the file is empty", "gateway: {id: NAME} is the least")
         for document in self._main.documents[1:]:
             source.add(document.place(()), (), f"one document only; devices belong into {FOLDER}/*.yaml")
-        return self._check(Root, self._main.documents[0], self._main) if self._main.documents else None
+        return self._check(Root, self._main.documents[0]) if self._main.documents else None
 
-    def _device(self, document: Document, file: File) -> DeviceConfig | None:
+    def _device(self, document: Document) -> DeviceConfig | None:
         """The device of one document, in its adapter's table. None when something is wrong with it, which is noted."""
         adapter = document.data.get("adapter") if isinstance(document.data, dict) else None
-        model = self._table(adapter, document, file) if isinstance(adapter, str) else UnreadDevice
+        model = self._table(adapter, document) if isinstance(adapter, str) else UnreadDevice
         reason = self._unusable.get(str(adapter), "")
         try:
-            device = self._check(model, document, file)
+            device = self._check(model, document)
         except PLUGIN_FAULTS as error:  # the plugin's own validator failed: no fault of whoever wrote the file
             reason = f"the table of adapter '{adapter}' failed: {type(error).__name__}: {error}"
-            file.odd.add(document.place(()), (), reason, "the device is not read")
-            device = self._check(UnreadDevice, document, file)
+            document.warn((), reason, "the device is not read")
+            device = self._check(UnreadDevice, document)
         if device and isinstance(device, UnreadDevice):
             self._broken[device.device] = reason
         return device
 
-    def _table(self, adapter: str, document: Document, file: File) -> type[DeviceConfig]:
+    def _table(self, adapter: str, document: Document) -> type[DeviceConfig]:
         """The table of `adapter`; one that takes anything where there is no such adapter, or where it is broken."""
         if adapter in self._unusable:
             return UnreadDevice
@@ -136,23 +185,26 @@ class _Loader:
             table_schema(model)
         except KeyError:
             hint = did_you_mean(adapter, self._models) or "installed: " + ", ".join(sorted(self._models))
-            file.source.add(document.place(("adapter",)), ("adapter",), f"there is no adapter '{adapter}'", hint)
+            document.note(("adapter",), f"there is no adapter '{adapter}'", hint)
         except (PluginError, PydanticInvalidForJsonSchema) as error:
             self._unusable[adapter] = str(error)
-            file.odd.add(document.place(("adapter",)), (), str(error), "its devices are not read")
+            document.warn(("adapter",), str(error), "its devices are not read")
         else:
             return model
         return UnreadDevice
 
-    def _check(self, table: type[_T], document: Document, file: File) -> _T | None:
+    def _check(self, table: type[_T], document: Document) -> _T | None:
         """`document` as a `table`; None when something is wrong with it, which is noted."""
         secrets = leaves(table, "password")
         self._words |= secret_words(secrets)
-        self._secrets.resolve(document, file.source)
-        refuse_plain(document, secrets, file.source)
-        make_absolute(document, leaves(table, "path"), file.path.parent)
-        try:
-            return table.model_validate(document.data, context={"written": True})
-        except ValidationError as error:
-            add_findings(error, document, table_schema(table), file.source)
+        self._secrets.resolve(document)
+        refuse_plain(document, secrets)
+        make_absolute(document, leaves(table, "path"))
+        for last in (False, True):
+            try:
+                return table.model_validate(document.data, context={"written": True})
+            except ValidationError as error:
+                if last or not as_text(error, document):
+                    add_findings(error, document, table_schema(table))
+                    break
         return None

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from difflib import get_close_matches
+from pathlib import PurePath
 from typing import Any, Final
 
 from gateway.sdk.errors import ConfigError, FieldgateError
@@ -56,13 +57,15 @@ class Problem:
     message: str
     hint: str = ""
     source_line: str = ""
+    used_by: str = ""  # what was made from it, and where that is written
 
     def __str__(self) -> str:
         """The problem on one line."""
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
         path = f"{self.path}: " if self.path else ""
         hint = f" ({self.hint})" if self.hint else ""
-        return f"{place}: {path}{self.message}{hint}"
+        used = f"; used by {self.used_by}" if self.used_by else ""
+        return f"{place}: {path}{self.message}{hint}{used}"
 
     def render(self) -> str:
         """The problem, the source line under it, and a caret under the place."""
@@ -97,27 +100,58 @@ class ConfigErrors(ConfigError):  # noqa: N818 - many problems in one error, and
 
 
 @dataclass(slots=True)
+class _Finding:
+    message: str
+    hint: str
+    users: dict[str, None] = field(default_factory=dict)
+
+    def used_by(self) -> str:
+        more = f" and {len(self.users) - 1} more" if len(self.users) > 1 else ""
+        return next(iter(self.users), "") + more
+
+
+_Findings = dict[tuple[Place, Path], _Finding]
+
+
+@dataclass(slots=True, eq=False)
 class Source:
-    """One file: its lines, what was found wrong in it, and the places of secrets that must not be shown."""
+    """One file: its lines, what was found wrong or odd in it, and the places of secrets that must not be shown."""
 
     file: str
+    folder: PurePath = field(default_factory=PurePath)
     lines: list[str] = field(default_factory=list)
     readable: bool = True
     hidden: set[Place] = field(default_factory=set)
-    _found: dict[tuple[Place, Path], tuple[str, str]] = field(default_factory=dict)
+    cells: dict[Place, str] | None = None  # of a CSV file: what stands in the cells that were read as numbers or words
+    _wrong: _Findings = field(default_factory=dict)
+    _odd: _Findings = field(default_factory=dict)
 
-    def add(self, place: Place, path: Path, message: str, hint: str = "") -> None:
-        """Note a problem; of several on one value the first stands."""
-        self._found.setdefault((place, path), (message, hint))
+    def add(self, place: Place, path: Path, message: str, hint: str = "", user: str = "") -> None:
+        """Note a problem, and what was made from the value; of several on one value the first stands."""
+        _note(self._wrong, (place, path), _Finding(message, hint), user)
+
+    def warn(self, place: Place, path: Path, message: str, hint: str = "", user: str = "") -> None:
+        """Note what is odd and stops nothing."""
+        _note(self._odd, (place, path), _Finding(message, hint), user)
 
     def problems(self, secret_words: Iterable[str] = ()) -> list[Problem]:
         """The problems noted. Source lines end where a value of one of `secret_words` begins."""
+        return self._told(self._wrong, secret_words)
+
+    def warnings(self, secret_words: Iterable[str] = ()) -> list[Problem]:
+        """What was noted as odd."""
+        return self._told(self._odd, secret_words)
+
+    def _told(self, findings: _Findings, secret_words: Iterable[str]) -> list[Problem]:
         words = "|".join([*SECRET_WORDS, *(rf"\b{re.escape(word)}" for word in secret_words)])
         secret = re.compile(rf"""((?:{words})["']?\s*:\s*)(?!!secret\b)\S.*""", re.IGNORECASE)
         return [
-            Problem(self.file, *place, _tidy(spell(path)), _tidy(message), _tidy(hint), self._line(place[0], secret))
-            for (place, path), (message, hint) in self._found.items()
-        ]
+            Problem(
+                self.file, *place, _tidy(spell(path)), _tidy(found.message), _tidy(found.hint),
+                self._line(place[0], secret), _tidy(found.used_by()),
+            )
+            for (place, path), found in findings.items()
+        ]  # fmt: skip
 
     def _line(self, number: int, secret: re.Pattern[str]) -> str:
         line = self.lines[number - 1] if 1 <= number <= len(self.lines) else ""
@@ -126,17 +160,23 @@ class Source:
         cut = min((column for at, column in self.hidden if at == number), default=0)
         line = line[: cut - 1] + "***" if cut else line
         line = secret.sub(r"\1***", line)
-        return _masked(line)
+        return masked(line)
 
 
-def _masked(text: str) -> str:
+def _note(findings: _Findings, at: tuple[Place, Path], found: _Finding, user: str) -> None:
+    first = findings.setdefault(at, found)
+    if user:
+        first.users[user] = None
+
+
+def masked(text: str) -> str:
     """`text` without the user and password of a URL in it."""
     return re.sub(r"://[^\s\"']*@", "://***@", text)
 
 
 def _tidy(text: str) -> str:
     """`text` on one line, of bounded length, without what a terminal would obey."""
-    text = "".join(sign if sign.isprintable() else " " for sign in _masked(text))
+    text = "".join(sign if sign.isprintable() else " " for sign in masked(text))
     return text if len(text) <= MAX_TEXT else text[: MAX_TEXT - 3] + "..."
 
 

@@ -3,11 +3,15 @@
 Works on the data as written, so that a fault inside a device does not bring a second one at every asset that uses it.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from gateway.config.problems import Key, Path, Place, Source, did_you_mean
-from gateway.config.yaml import Document
+from gateway.config.fill import TooMuchError
+from gateway.config.loops import MAX_MADE
+from gateway.config.problems import Key, Path, did_you_mean
+from gateway.config.tree import Document, Spot
+
+MAX_TAGS: Final = 300_000
 
 
 def device_name(document: Document) -> str | None:
@@ -16,19 +20,28 @@ def device_name(document: Document) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def check_names(devices: Iterable[tuple[Document, Source]]) -> None:
+def check_size(devices: int, made: Sequence[Document], tags: int) -> int:
+    """How many tags were `made`, after `tags` others. Raises TooMuchError for too many of them, or of `devices`."""
+    found = sum(len(_table(device.data, "tags")) for device in made)
+    if devices > MAX_MADE:
+        raise TooMuchError(f"is device {MAX_MADE + 1}; at most {MAX_MADE} can be configured")
+    if tags + found > MAX_TAGS:
+        raise TooMuchError(f"brings the tags to {tags + found}; at most {MAX_TAGS} can be configured")
+    return found
+
+
+def check_names(devices: Iterable[Document]) -> None:
     """Note every device that bears the name of an earlier one."""
-    first: dict[str, tuple[str, Place]] = {}
-    for document, source in devices:
-        name, place = device_name(document), document.place(("device",))
+    first: dict[str, Spot] = {}
+    for document in devices:
+        name, spot = device_name(document), document.spot(("device",))
         if name in first:
-            file, (line, column) = first[name]
-            source.add(place, ("device",), f"there is a device '{name}' already, at {file}:{line}:{column}")
+            document.note(("device",), f"there is a device '{name}' already, at {first[name]}")
         elif name is not None:
-            first[name] = source.file, place
+            first[name] = spot
 
 
-def check_assets(main: Document, devices: Iterable[Document], source: Source) -> None:
+def check_assets(main: Document, devices: Iterable[Document]) -> None:
     """Note every tag of an asset that no device has, or that the asset names twice."""
     tags = {name: _table(device.data, "tags") for device in devices if (name := device_name(device)) is not None}
     for asset, config in _table(main.data, "assets").items():
@@ -39,22 +52,20 @@ def check_assets(main: Document, devices: Iterable[Document], source: Source) ->
             if not isinstance(tag, str):
                 continue  # the table has said so
             if tag in seen:
-                source.add(main.place(path), path, f"'{tag}' is listed twice")
+                main.note(path, f"'{tag}' is listed twice")
             elif finding := _finding(tag, tags):
-                source.add(main.place(path), path, *finding)
+                main.note(path, *finding)
             seen[tag] = path
-        _check_rules(main, asset, config, tags, source)
+        _check_rules(main, asset, config, tags)
 
 
-def _check_rules(
-    main: Document, asset: Key, config: Any, tags: Mapping[str, Mapping[Key, Any]], source: Source
-) -> None:
+def _check_rules(main: Document, asset: Key, config: Any, tags: Mapping[str, Mapping[Key, Any]]) -> None:
     for name, rule in _table(config, "rules").items():
         for word in ("tag", "ratio", "residual"):
             tag = rule.get(word) if isinstance(rule, dict) else None
             path: Path = ("assets", asset, "rules", name, word)
             if isinstance(tag, str) and (finding := _finding(tag, tags)):
-                source.add(main.place(path), path, *finding)
+                main.note(path, *finding)
 
 
 def _finding(tag: str, tags: Mapping[str, Mapping[Key, Any]]) -> tuple[str, str] | None:

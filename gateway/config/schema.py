@@ -64,6 +64,8 @@ class MqttConfig(Table):
     """Messages that may be under way without the broker's acknowledgement."""
     reconnect_max: Duration = 30.0
     """Longest wait between two attempts to connect; attempts start at 1s and are jittered."""
+    commands: bool = False
+    """Take operators' commands to alarms, from {class} `command`; the broker's rights say who may give them."""
 
 
 class AlarmConfig(Table):
@@ -83,6 +85,19 @@ class AlarmConfig(Table):
     """Shortest time between two alarms of one asset; what rises earlier keeps silent until then."""
     stays: Delay = 86400.0
     """Active this long, an alarm is asked about; twice as long, it rises anew only above that level; 0s: never."""
+    latch: bool = False
+    """A returned alarm stays active until somebody has acknowledged it."""
+
+
+class AlarmsConfig(Table):
+    """What operators may do to alarms, and how much of it is remembered."""
+
+    shelve: Duration = Field(default=8 * 3600.0, le=86400)
+    """Longest time that an alarm may be shelved at once; a day at most."""
+    flood: int = Field(default=10, ge=0, le=100_000)
+    """Alarms within ten minutes beyond which they are a flood, told of by one event; 0: never."""
+    history: int = Field(default=10_000, ge=100, le=1_000_000)
+    """Changes of alarms' states that are kept for `fieldgate alarms history`; beyond it the oldest go."""
 
 
 class RuleConfig(Table):
@@ -202,7 +217,7 @@ class ModelsConfig(Table):
 
 
 class MetricsConfig(Table):
-    """Where the gateway answers /metrics, /healthz, /readyz and /status."""
+    """Where the gateway answers /metrics, /healthz, /readyz, /status and /why."""
 
     listen: str | None = Field(default=None, pattern=r"^[^\s:]+:\d+$")
     """host:port, for instance 127.0.0.1:9184; port 0 takes a free one; unset, nothing listens."""
@@ -226,6 +241,8 @@ class Root(Table):
     """What readings are sent: changes beyond the deadband, all, or none."""
     assets: dict[Name, AssetConfig] = Field(default_factory=dict)
     """The machines that are judged, by name."""
+    alarms: AlarmsConfig = AlarmsConfig()
+    """Operators and their alarms."""
     outbox: OutboxConfig = OutboxConfig()
     """The queue on disk."""
     recording: RecordingConfig = RecordingConfig()

@@ -1,5 +1,6 @@
 """Secrets by reference: `!secret name` is read from systemd's credentials, else `secrets_dir`; shown nowhere."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Final
 from pydantic import SecretStr
 
 from gateway.config.jsonschema import Pattern, match
-from gateway.config.problems import Source
-from gateway.config.yaml import Document, SecretRef
+from gateway.config.tree import Document, Spot
 
 MAX_BYTES: Final = 64 * 1024
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
 _UNSET: Final = SecretStr("")  # keeps the place of a secret that was not found, so that the other checks go on
 
 
@@ -34,6 +35,8 @@ class Secrets:
 
     def read(self, name: str) -> SecretStr:
         """The secret called `name`, without the newline at its end. Raises SecretError."""
+        if not _NAME.fullmatch(name):
+            raise SecretError(f"'{name}' is no name of a secret", "letters, digits, '_', '-' and '.'")
         for folder in (self.credentials, self.directory):
             raw = _content(folder / name) if folder is not None else None
             if raw is not None:
@@ -44,29 +47,33 @@ class Secrets:
         ]
         raise SecretError(f"secret '{name}' was not found", f"tried {tried[0]} and {tried[1]}")
 
-    def resolve(self, document: Document, source: Source) -> None:
+    def resolve(self, document: Document) -> None:
         """Put the values in the place of the references of `document`."""
         for holder, key, path in document.secrets:
-            ref = holder[key]
-            if not isinstance(ref, SecretRef):
-                continue
+            document.named[path] = holder[key].name
             try:
-                holder[key] = self.read(ref.name)
+                holder[key] = self.read(holder[key].name)
             except SecretError as error:
                 holder[key] = _UNSET
-                source.add(document.place(path), path, *error.args)
+                document.note(path, *error.args)
 
 
-def refuse_plain(document: Document, secrets: Iterable[Pattern], source: Source) -> None:
+def refuse_plain(document: Document, secrets: Iterable[Pattern]) -> None:
     """Note every one of `secrets` that is written in plain text, and hide its place from all output."""
     for pattern in secrets:
         for path, holder, key in match(document.data, pattern):
             if holder[key] is None or isinstance(holder[key], SecretStr):
                 continue
-            place = document.place(path)
-            source.hidden.add(place)
-            source.add(place, path, "must not stand here in plain text", "write !secret NAME")
+            _hide(document.spot(path))
+            document.note(path, "must not stand here in plain text", "write !secret NAME")
             holder[key] = _UNSET
+
+
+def _hide(spot: Spot | None) -> None:
+    """No message shows the line from here on; that of the parameter which was filled in likewise."""
+    while spot is not None:
+        spot.source.hidden.add(spot.place)
+        spot = spot.given
 
 
 def secret_words(secrets: Iterable[Pattern]) -> set[str]:

@@ -7,11 +7,12 @@ from typing import Any, Final
 from pydantic import SecretStr, ValidationError
 
 from gateway.config.jsonschema import Schema, at
-from gateway.config.problems import Path, Source, did_you_mean
-from gateway.config.yaml import Document
+from gateway.config.problems import Path, did_you_mean
+from gateway.config.tree import Document
 
 _NAME_PATTERN: Final = r"^[A-Za-z0-9_\-]+$"  # of gateway.sdk.config.Name
 MAX_FINDINGS: Final = 1000  # of one document; whoever has more has one mistake many times
+_DECIMAL_COMMA: Final = re.compile(r"[-+]?[0-9]+,[0-9]+")
 _MISSING: Final = "is missing"
 _UNKNOWN: Final = "unknown key"
 _GIVEN: Final = {
@@ -34,8 +35,23 @@ _LIMITS: Final = {
 }  # fmt: skip
 
 
-def add_findings(error: ValidationError, document: Document, schema: Schema, source: Source) -> None:
-    """Note every finding of `error` on `document` in `source`."""
+def as_text(error: ValidationError, document: Document) -> bool:
+    """Put the text back where text is wanted and a cell of a sheet was read as a number; whether there was any."""
+    changed = False
+    for found in error.errors(include_url=False, include_input=False)[:MAX_FINDINGS]:
+        path, _ = _where(found, document.data)
+        if found["type"] != "string_type" or not path:
+            continue
+        spot = document.spot(path)
+        spot = spot.given or spot
+        if spot.source.cells and (written := spot.source.cells.get(spot.place)) is not None:
+            _get(document.data, path[:-1])[path[-1]] = written
+            changed = True
+    return changed
+
+
+def add_findings(error: ValidationError, document: Document, schema: Schema) -> None:
+    """Note every finding of `error` on `document`."""
     said: dict[tuple[Path, bool], list[tuple[str, str]]] = {}
     for found in error.errors(include_url=False, include_input=False)[:MAX_FINDINGS]:
         path, is_key = _where(found, document.data)
@@ -51,7 +67,7 @@ def add_findings(error: ValidationError, document: Document, schema: Schema, sou
         # Several findings on one value are the alternatives of a union.
         message = ", or ".join(dict.fromkeys(text for text, _ in sentences))
         hint = next((hint for _, hint in sentences if hint), "")
-        source.add(document.place(path, of_key=is_key), path, message, hint)
+        document.note(path, message, hint, of_key=is_key)
 
 
 def _meant(text: str, hint: str) -> list[str]:
@@ -141,6 +157,8 @@ def _choice_sentence(given: Any, allowed: list[str]) -> tuple[str, str]:
 
 def _type_sentence(wanted: str, given: Any) -> tuple[str, str]:
     hint = "put it in quotes" if wanted == "text" and isinstance(given, bool | int | float) else ""
+    if wanted in ("a number", "a whole number") and isinstance(given, str) and _DECIMAL_COMMA.fullmatch(given):
+        hint = f"with a point: {given.replace(',', '.')}"
     return f"must be {wanted}, not {_kind(given)}", hint
 
 

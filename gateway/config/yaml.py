@@ -1,6 +1,7 @@
 """YAML as a plant writes it: 1.2 core scalars, one place for every value, no surprises and no tracebacks.
 
-`NO` is text, `010` is ten, `1e3` a number, a key is always text and may stand once. `!secret name` is the only own tag.
+`NO` is text, `010` is ten, `1e3` a number, a key is always text and may stand once. Own tags: `!secret name`,
+`!include file`, `!csv file`; what they stand for is looked up later.
 Size, depth and the growth by aliases are bounded. Built from the events of PyYAML's C parser, without recursion.
 """
 
@@ -14,9 +15,8 @@ from yaml.error import MarkedYAMLError
 
 from gateway.config.problems import Key, Path, Place, Source
 from gateway.config.text import MAX_BYTES, StopError, decode, lines
+from gateway.config.tree import MAX_DEPTH, MAX_VALUES, ROOT, Document, FileRef, SecretRef, Spot
 
-MAX_DEPTH: Final = 40
-MAX_VALUES: Final = 2_000_000  # after aliases are followed: a few kilobytes of them can stand for billions
 MAX_DIGITS: Final = 40  # more digits than any column holds, few enough to convert
 
 # YAML 1.2.2 §10.3.2, core schema; \d would also take the digits of other scripts.
@@ -32,8 +32,9 @@ _WORDS: Final[dict[str, Any]] = {
 _NUMBER_START: Final = frozenset("0123456789+-.")
 _CORE: Final = "tag:yaml.org,2002:"
 _CORE_TAGS: Final = frozenset({"!", _CORE + "str", _CORE + "map", _CORE + "seq"})
-_SECRET_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,127}")
-_ROOT: Final = "\0"  # key of the whole document in its holder
+_SECRET_NAME: Final = re.compile(r"(?:[A-Za-z0-9_]|\$\{[\w:\-]+\})(?:[A-Za-z0-9_.\-]|\$\{[\w:\-]+\}){0,127}")
+_new_spot: Final = tuple.__new__  # there is one for every key and value; half the time of calling Spot
+_FILE_TAGS: Final = ("!include", "!csv")
 
 # What libyaml says, what a person needs to know, and whether the place that matters is where the context began.
 _SENTENCES: Final = (
@@ -49,37 +50,6 @@ _SENTENCES: Final = (
     ("expected <document start>", "nothing may follow here; a new device begins with a line '---'", False),
     ("maximum nesting depth", f"nested deeper than {MAX_DEPTH} levels", False),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SecretRef:
-    """What stands in the data for `!secret name` until it is resolved."""
-
-    name: str
-
-
-@dataclass(slots=True)
-class Document:
-    """One document: plain data, the place of each value, and the secrets that it asks for."""
-
-    holder: dict[str, Any] = field(default_factory=dict)
-    places: dict[int, dict[Key, tuple[Place, Place]]] = field(default_factory=dict)  # id of container: key, value
-    secrets: list[tuple[Any, Key, Path]] = field(default_factory=list)  # container, key in it, path
-
-    @property
-    def data(self) -> Any:
-        """Dicts, lists and scalars."""
-        return self.holder.get(_ROOT)
-
-    def place(self, path: Path, *, of_key: bool = False) -> Place:
-        """Line and column, from 1, of the value at `path` or of its key; of the last that exists on the way."""
-        marks, data = self.places[id(self.holder)][_ROOT], self.data
-        for step in path:
-            inside = self.places.get(id(data), {}) if isinstance(data, dict | list) else {}
-            if step not in inside:
-                return marks[0]
-            marks, data = inside[step], data[step]
-        return marks[0] if of_key else marks[1]
 
 
 def parse(raw: bytes, source: Source) -> list[Document]:
@@ -113,11 +83,11 @@ class _Frame:
     """A container that is being filled."""
 
     data: Any
-    place: Place
+    place: Spot
     anchor: str | None
     key: Key | None  # of the value that comes next; None in a table where a key comes next
-    marks: dict[Key, tuple[Place, Place]] = field(default_factory=dict)
-    key_place: Place = (1, 1)
+    key_place: Spot
+    marks: dict[Key, tuple[Spot, Spot]] = field(default_factory=dict)
     values: int = 1
 
 
@@ -140,16 +110,17 @@ class _Builder:
                 if handle:
                     handle(self, event)
         except MarkedYAMLError as error:
-            raise StopError(*_sentence(error)) from error
+            raise StopError(*self._sentence(error)) from error
         return self._documents
 
     def begin(self, event: Any) -> None:
         """A document begins: a holder with one key."""
-        document = Document()
+        document = Document(self._source, tagged=False)
         self._documents.append(document)
         self._anchors = {}
-        frame = _Frame(document.holder, _start(event), None, _ROOT)
-        document.places[id(document.holder)] = frame.marks
+        start = self._spot(event)
+        frame = _Frame(document.holder, start, None, ROOT, start)
+        document.marks[id(document.holder)] = frame.marks
         self._stack = [frame]
 
     def scalar(self, event: Any) -> None:
@@ -159,7 +130,7 @@ class _Builder:
             self._take_key(frame, event)
             return
         value = self._plain(event) if event.tag is None and event.implicit[0] else self._tagged(event)
-        self._put(value, _start(event), 1)
+        self._put(value, self._spot(event), 1)
         if event.anchor:
             self._anchors[event.anchor] = (value, 1)
 
@@ -170,7 +141,7 @@ class _Builder:
         if event.anchor not in self._anchors:
             raise StopError(_start(event), self._path(), f"'*{event.anchor}' has no '&{event.anchor}' before it")
         value, values = self._anchors[event.anchor]
-        self._put(value, _start(event), values)
+        self._put(value, self._spot(event), values)
 
     def open(self, event: Any) -> None:
         """A table or a list begins."""
@@ -181,36 +152,37 @@ class _Builder:
         if event.tag:
             self._tagged(event)
         is_list = type(event) is events.SequenceStartEvent
-        self._stack.append(_Frame([] if is_list else {}, _start(event), event.anchor, 0 if is_list else None))
+        start = self._spot(event)
+        self._stack.append(_Frame([] if is_list else {}, start, event.anchor, 0 if is_list else None, start))
 
     def close(self, _event: Any) -> None:
         """The container is complete: only now an alias can stand for it."""
         frame = self._stack.pop()
-        self._documents[-1].places[id(frame.data)] = frame.marks
+        self._documents[-1].marks[id(frame.data)] = frame.marks
         self._put(frame.data, frame.place, 1)
         self._stack[-1].values += frame.values - 1
         if frame.anchor:
             self._anchors[frame.anchor] = (frame.data, frame.values)
 
     def _take_key(self, frame: _Frame, event: Any) -> None:
-        key, place = event.value, _start(event)
-        frame.key, frame.key_place = key, place
+        key, spot = event.value, self._spot(event)
+        frame.key, frame.key_place = key, spot
         if event.tag not in (None, "!"):
-            self._source.add(place, self._path(), "a key must be a word without a tag")
+            self._source.add(spot.place, self._path(), "a key must be a word without a tag")
         elif key in frame.marks:
-            line, column = frame.marks[key][0]
-            self._source.add(place, self._path(), f"is written twice; first at {line}:{column}")
+            line, column = frame.marks[key][0].place
+            self._source.add(spot.place, self._path(), f"is written twice; first at {line}:{column}")
         elif key == "<<":
-            self._source.add(place, self._path(), "'<<' is not part of YAML 1.2; write the keys out")
+            self._source.add(spot.place, self._path(), "'<<' is not part of YAML 1.2; write the keys out")
 
-    def _put(self, value: Any, place: Place, values: int) -> None:
+    def _put(self, value: Any, place: Spot, values: int) -> None:
         frame = self._stack[-1]
         self._values += values
         if self._values > MAX_VALUES:
-            raise StopError(place, self._path(), f"more than {MAX_VALUES} values once the aliases are followed")
+            raise StopError(place.place, self._path(), f"more than {MAX_VALUES} values once the aliases are followed")
         key: Any = frame.key
-        if type(value) is SecretRef:
-            self._documents[-1].secrets.append((frame.data, key, self._path()))
+        if type(value) in (SecretRef, FileRef):
+            self._documents[-1].tagged = True
         frame.values += values
         if type(frame.data) is list:
             frame.data.append(value)
@@ -231,13 +203,30 @@ class _Builder:
         tag, value = event.tag, getattr(event, "value", None)
         if tag == "!secret" and value is not None and _SECRET_NAME.fullmatch(value):
             return SecretRef(value)
-        if tag == "!secret":
+        if tag in _FILE_TAGS and value:
+            return FileRef(tag[1:], value)
+        if tag in _FILE_TAGS:
+            self._source.add(_start(event), self._path(), "names no file", f"{tag} file, beside the file it stands in")
+        elif tag == "!secret":
             message, hint = "is no name of a secret", "!secret mqtt: letters, digits, '_', '-' and '.'"
             self._source.add(_start(event), self._path(), message, hint)
         elif tag is not None and tag not in _CORE_TAGS:
             shown = tag.replace(_CORE, "!!")
-            self._source.add(_start(event), self._path(), f"unknown tag '{shown}'", "the only tag is !secret")
+            self._source.add(
+                _start(event), self._path(), f"unknown tag '{shown}'", "tags are !secret, !include and !csv"
+            )
         return value
+
+    def _sentence(self, error: MarkedYAMLError) -> tuple[Place, Path, str]:
+        mark = error.problem_mark
+        line = self._source.lines[mark.line] if mark and mark.line < len(self._source.lines) else ""
+        if mark and "${" in line[max(0, mark.column - 1) : mark.column + 1]:
+            return _place(mark), (), 'inside { } and [ ] a parameter needs quotes: "${name}"'
+        return _sentence_of(error)
+
+    def _spot(self, event: Any) -> Spot:
+        mark = event.start_mark
+        return _new_spot(Spot, (mark.line + 1, mark.column + 1, self._source, None))
 
     def _path(self) -> Path:
         """Where the value that comes next belongs."""
@@ -260,7 +249,7 @@ def _start(event: Any) -> Place:
     return mark.line + 1, mark.column + 1
 
 
-def _sentence(error: MarkedYAMLError) -> tuple[Place, Path, str]:
+def _sentence_of(error: MarkedYAMLError) -> tuple[Place, Path, str]:
     """What libyaml complains of, in plain words, where the eye should go."""
     problem = error.problem or "not YAML"
     for found, sentence, from_context in _SENTENCES:

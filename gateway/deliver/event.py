@@ -37,7 +37,10 @@ class Contribution:
 
 @dataclass(frozen=True, slots=True)
 class AlarmEvent:
-    """A change of an alarm's state (ISA-18.2). Times are Unix ns, UTC; `good` of `total` inputs were good."""
+    """A change of an alarm's state (ISA-18.2). Times are Unix ns, UTC; `good` of `total` inputs were good.
+
+    `by` and `comment` say who moved it by a command and why, `until_ns` when shelving ends.
+    """
 
     asset: str
     time_ns: int
@@ -53,6 +56,9 @@ class AlarmEvent:
     model: str
     model_version: str
     message: str
+    by: str = ""
+    comment: str = ""
+    until_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,8 @@ def rfc3339(time_ns: int) -> str:
 
 
 def _alarm(event: AlarmEvent) -> dict[str, Any]:
+    until = rfc3339(event.until_ns) if event.until_ns is not None else None
+    given = {"by": event.by, "comment": event.comment, "until": until}
     return {
         "asset": event.asset,
         "state": event.state,
@@ -124,7 +132,7 @@ def _alarm(event: AlarmEvent) -> dict[str, Any]:
         "quality": {"good": event.good, "of": event.total},
         "model": {"name": event.model, "version": event.model_version},
         "message": event.message,
-    }
+    } | {name: value for name, value in given.items() if value}
 
 
 def _event(event: GatewayEvent) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.config.schema import MqttConfig
+from gateway.deliver.ear import Ear, Reply, properties
 from gateway.deliver.event import SCHEMA, Class, rfc3339
 from gateway.deliver.ledger import Record
 from gateway.deliver.outbox import Outbox
@@ -61,6 +62,7 @@ class Publisher:
         self._clock, self._log, self._jitter = clock, log, jitter
         self._executor = ThreadPoolExecutor(1, "mqtt-connect")
         self._session: Session | None = None
+        self.ear: Ear | None = None  # set before `run`, it hears requests
         self._offer = Offer(config.window, 0)
         self._flying: dict[int, tuple[Record | None, float]] = {}  # by message number, in the order of sending
         self._retrying: Counter[Class] = Counter()
@@ -106,12 +108,20 @@ class Publisher:
                 self.last_error = str(error)
         await session.leave(within if self.connected else 0.0)
 
+    def reply(self, reply: Reply) -> None:
+        """Answer a request, now or as soon as there is room; of too many that wait the eldest is dropped."""
+        if self.ear is not None:
+            self.counters["replies"] += 1
+            self.ear.replies.append(reply)
+            self._pump()
+
     async def _connect(self) -> None:
         """One attempt, and the birth message behind it."""
         self.counters["attempts"] += 1
         will = self._status("offline", reason="lost")
         client_id = self._config.client_id or f"fieldgate-{self._gateway}"
-        session = Session(self._config, client_id, (self.topics.status, will), self._executor, self._acknowledged)
+        said = (self.topics.status, will)
+        session = Session(self._config, client_id, said, self._executor, self._acknowledged, self.ear)
         self._session = session
         self._offer = await session.open()
         if self._stopping.is_set():
@@ -182,8 +192,9 @@ class Publisher:
         session = self._session
         if session is None or not self.connected or self._again or self._stopping.is_set():
             return
-        records = self._outbox.take(min(_BURST, self._offer.window - len(self._flying)), self._open_classes())
         try:
+            self._send_replies(session)
+            records = self._outbox.take(min(_BURST, self._offer.window - len(self._flying)), self._open_classes())
             for record in records:
                 self._publish(session, record)
         except DisconnectedError:
@@ -191,6 +202,14 @@ class Publisher:
         if len(records) == _BURST:
             self._again = True
             asyncio.get_running_loop().call_soon(self._pump_again)
+
+    def _send_replies(self, session: Session) -> None:
+        """Somebody waits for them: they go first."""
+        while self.ear is not None and self.ear.replies and len(self._flying) < self._offer.window:
+            reply = self.ear.replies.popleft()
+            if self._offer.takes(reply.topic, reply.body + (reply.correlation or b"")):
+                mid = session.publish(reply.topic, reply.body, properties=properties(reply.correlation))
+                self._flying[mid] = (None, self._clock.monotonic())
 
     def _pump_again(self) -> None:
         self._again = False

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags, MQTTv5, MQTTv311
+from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.config.schema import MqttConfig
+from gateway.deliver.ear import Ear, limits
 from gateway.deliver.tls import tls_context
 from gateway.sdk import ConfigError, DisconnectedError
 
@@ -50,6 +51,7 @@ class Session:
         will: topic and payload that the broker publishes, retained, when we vanish.
         executor: where blocking calls (name service, TCP, TLS) are made.
         on_acks: called on the loop with (message number, reason code) of each PUBACK.
+        ear: what hears the requests that come; None: nothing is subscribed.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class Session:
         will: Message,
         executor: Executor,
         on_acks: Callable[[list[tuple[int, int]]], None],
+        ear: Ear | None = None,
     ) -> None:
-        self._config, self._executor, self._on_acks = config, executor, on_acks
+        self._config, self._executor, self._on_acks, self._ear = config, executor, on_acks, ear
         self._loop = asyncio.get_running_loop()
         self._connack: asyncio.Future[Offer] = self._loop.create_future()
         self._acks: deque[tuple[int, int]] = deque()
@@ -84,7 +87,7 @@ class Session:
         except (OSError, ValueError, ConfigError) as error:  # a certificate that is gone now may be back later
             raise DisconnectedError(f"{self._config.url}: {error}") from error
 
-    def publish(self, topic: str, body: bytes, *, retain: bool = False) -> int:
+    def publish(self, topic: str, body: bytes, *, retain: bool = False, properties: Properties | None = None) -> int:
         """Send with QoS 1. Gives the number that its PUBACK will bear.
 
         Raises:
@@ -92,7 +95,7 @@ class Session:
         """
         if self._client is None or self.lost.is_set():
             raise DisconnectedError(self.reason or "closed")
-        info = self._client.publish(topic, body, qos=1, retain=retain)
+        info = self._client.publish(topic, body, qos=1, retain=retain, properties=properties)
         if info.rc != MQTT_ERR_SUCCESS:  # NO_CONN: paho has queued it all the same; with this client it goes
             self.abort(f"publish: {info.rc.name}")
             raise DisconnectedError(self.reason)
@@ -129,6 +132,7 @@ class Session:
             password = self._config.password
             client.username_pw_set(self._config.user, password.get_secret_value() if password else None)
         client.on_connect, client.on_disconnect, client.on_publish = self._connected, self._gone, self._published
+        client.on_subscribe, client.on_message = self._subscribed, self._heard
         return client
 
     async def _dial(self) -> None:
@@ -171,6 +175,17 @@ class Session:
             self._posted = True
             self._call(self._hand_over)
 
+    def _subscribed(
+        self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        if self._ear is not None:
+            self._call(self._ear.subscribed, codes)
+
+    def _heard(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
+        """In the network thread, per message; as `_published`."""
+        if self._ear is not None and self._ear.keep(message):
+            self._call(self._ear.hand_over)
+
     def _call(self, function: Callable[..., None], *args: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
             self._loop.call_soon_threadsafe(function, *args)
@@ -184,6 +199,8 @@ class Session:
     def _accept(self, offer: Offer) -> None:
         if not self._connack.done():
             self._connack.set_result(offer)
+            if self._ear is not None and self._client is not None:
+                self._ear.subscribe(self._client)
 
     def _lose(self, reason: str) -> None:
         if not self.lost.is_set():
@@ -218,7 +235,7 @@ def _dial(client: Client, config: MqttConfig, keepalive: int) -> None:
     url = urlsplit(config.url)
     host, port = url.hostname or "", url.port or (8883 if url.scheme == "mqtts" else 1883)
     if config.version == "5":
-        client.connect(host, port, keepalive, clean_start=True)
+        client.connect(host, port, keepalive, clean_start=True, properties=limits() if config.commands else None)
     else:
         client.connect(host, port, keepalive)
 

@@ -46,11 +46,12 @@ class Topics:
         if known is None:
             fields = {"{gateway}": self._gateway, "{class}": kind, "{name}": name}
             filled = re.sub(r"\{(?:gateway|class|name)\}", lambda match: fields[match[0]], self._template)
-            known = self._known[kind, name] = _checked(filled)
+            known = self._known[kind, name] = checked(filled)
         return known
 
 
-def _checked(topic: str) -> str:
+def checked(topic: str) -> str:
+    """`topic`, when something may be published on it. Raises ValueError with what MQTT forbids."""
     bad = _FORBIDDEN.search(topic)
     if bad:
         raise ValueError(f"{topic!r} has {bad[0]!r}, which a topic cannot carry")

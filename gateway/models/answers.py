@@ -1,20 +1,17 @@
 """What an operator answers to an alarm that stays, or to a drift: accept as new normal, recalibrate, or real fault.
 
-An answer is a file in STATE/answers that appears whole, so that the command line needs no socket, and an answer given
-while the gateway is down is carried out when it is up.
+An answer is a note in STATE/answers (gateway.ops.inbox).
 """
 
-import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from gateway.models.cohorts import Judged
+from gateway.ops.inbox import Inbox
 from gateway.sdk.errors import FieldgateError
 
 ANSWERS: Final = ("accept", "recalibrate", "fault")
-_MOST: Final = 100  # that are carried out at once
 
 
 class AnswerError(FieldgateError):
@@ -23,25 +20,13 @@ class AnswerError(FieldgateError):
 
 def leave(state: Path, asset: str, answer: str) -> None:
     """Leave `answer` for the gateway that keeps its state in `state`."""
-    folder = state / "answers"
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{time.time_ns()}-{os.getpid()}"
-    part = folder / f".{name}"
-    part.write_text(f"{answer} {asset}\n", encoding="utf-8")
-    part.replace(folder / name)
+    Inbox(state, "answers").leave({"asset": asset, "answer": answer})
 
 
 def collect(state: Path) -> list[tuple[str, str]]:
     """(asset, answer) of those that wait, the eldest first; they are gone from the folder."""
-    folder = state / "answers"
-    if not folder.is_dir():
-        return []
-    found = []
-    for path in sorted(path for path in folder.iterdir() if not path.name.startswith("."))[:_MOST]:
-        answer, _, asset = path.read_text(encoding="utf-8", errors="replace").strip().partition(" ")
-        found.append((asset, answer))
-        path.unlink()
-    return found
+    notes = Inbox(state, "answers").collect()
+    return [(str(note.get("asset", "")), str(note.get("answer", ""))) for _, note in notes]
 
 
 def carry_out(judged: Judged, asset: str, answer: str) -> str:

@@ -1,15 +1,16 @@
-"""/metrics, /healthz, /readyz and /status for machines: read-only, on a thread of its own, where `listen` says."""
+"""/metrics, /healthz, /readyz, /status and /why for machines: read-only, on a thread of its own, where told."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
 Answer = tuple[HTTPStatus, str, bytes]
-Route = Callable[[], Answer]
+Route = Callable[[Mapping[str, str]], Answer]  # what stands behind the ? of the address
 JSON = "application/json"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -50,9 +51,10 @@ def _handler(routes: dict[str, Route]) -> type[BaseHTTPRequestHandler]:
         timeout = 5.0  # s that a slow client may take
 
         def do_GET(self) -> None:
-            route = routes.get(self.path.partition("?")[0])
+            path, _, query = self.path.partition("?")
+            route = routes.get(path)
             unknown = json_answer(HTTPStatus.NOT_FOUND, {"error": "no such path", "paths": sorted(routes)})
-            status, kind, body = route() if route else unknown
+            status, kind, body = route(dict(parse_qsl(query))) if route else unknown
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))

@@ -3,6 +3,7 @@
 from gateway.sdk import quality
 from gateway.sdk.adapter import API_VERSION, Adapter, Host, Log, PolledAdapter
 from gateway.sdk.batch import Batch, Kind, Rows, Sink
+from gateway.sdk.browse import Browses, Found, Look, Visit
 from gateway.sdk.clock import Clock
 from gateway.sdk.config import Delay, DeviceConfig, Duration, Name, Rate, Size, Table, TagConfig
 from gateway.sdk.errors import ConfigError, DisconnectedError, FieldgateError
@@ -14,6 +15,7 @@ __all__ = [
     "API_VERSION",
     "Adapter",
     "Batch",
+    "Browses",
     "Clock",
     "ConfigError",
     "Connection",
@@ -23,10 +25,12 @@ __all__ = [
     "DisconnectedError",
     "Duration",
     "FieldgateError",
+    "Found",
     "Group",
     "Host",
     "Kind",
     "Log",
+    "Look",
     "Name",
     "PolledAdapter",
     "Rate",
@@ -39,6 +43,7 @@ __all__ = [
     "TagConfig",
     "TagTable",
     "Value",
+    "Visit",
     "WriteRefusedError",
     "Writes",
     "Written",

@@ -1,4 +1,4 @@
-"""From score to alarm state, for all assets at once: the states of ISA-18.2 as a table, and the delays before them.
+"""From score to alarm state, for all assets at once: the states of ISA-18.2 (`states.py`), and the delays before them.
 
 A score must stay above its threshold for the on-delay before the alarm goes active, and below the dead-band for the
 off-delay before it returns. The budget (`budget.py`) moves the threshold, so that the number of events in the long run
@@ -6,8 +6,6 @@ stays near it whatever the calibration was worth; an alarm that stays (`stuck.py
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any, Final
 
 import numpy as np
@@ -15,96 +13,15 @@ from numpy.typing import NDArray
 
 from gateway.config.schema import AlarmConfig
 from gateway.stages.budget import RAISE_BY, RAISE_MAX, Budget
+from gateway.stages.states import ACTIVE, MAY_RAISE, MAY_RETURN, TABLE, Event, State, Transition
 from gateway.stages.stuck import Stuck
 
-__all__ = ["RAISE_BY", "RAISE_MAX"]
+__all__ = ["ACTIVE", "RAISE_BY", "RAISE_MAX", "TABLE", "Event", "State", "Transition"]
 
 SECOND: Final = 1_000_000_000
+LONGEST: Final = 24 * 3600 * SECOND  # that an alarm may be shelved: what is shelved for good is forgotten
 APART: Final = 60  # rows; an alarm that comes back within them is the same event
 NEVER: Final = np.int64(-1)
-
-
-class State(IntEnum):
-    """ISA-18.2 §5.3: the states of an alarm."""
-
-    NORMAL = 0
-    ACTIVE_UNACKNOWLEDGED = 1
-    ACTIVE_ACKNOWLEDGED = 2
-    RETURNED_UNACKNOWLEDGED = 3
-    SHELVED = 4
-    SUPPRESSED = 5
-    OUT_OF_SERVICE = 6
-
-
-class Event(IntEnum):
-    """What moves an alarm: the score (raise, return), an operator, or the design of the plant."""
-
-    RAISE = 0
-    RETURN = 1
-    ACKNOWLEDGE = 2
-    SHELVE = 3
-    UNSHELVE = 4
-    SUPPRESS = 5
-    UNSUPPRESS = 6
-    REMOVE = 7
-    RESTORE = 8
-
-
-S, E = State, Event
-TABLE: Final[dict[tuple[State, Event], State]] = {
-    (S.NORMAL, E.RAISE): S.ACTIVE_UNACKNOWLEDGED,
-    (S.ACTIVE_UNACKNOWLEDGED, E.RETURN): S.RETURNED_UNACKNOWLEDGED,
-    (S.ACTIVE_UNACKNOWLEDGED, E.ACKNOWLEDGE): S.ACTIVE_ACKNOWLEDGED,
-    (S.ACTIVE_ACKNOWLEDGED, E.RETURN): S.NORMAL,
-    (S.RETURNED_UNACKNOWLEDGED, E.RAISE): S.ACTIVE_UNACKNOWLEDGED,
-    (S.RETURNED_UNACKNOWLEDGED, E.ACKNOWLEDGE): S.NORMAL,
-    # From each of these three, back to normal: a score that is still above raises anew at its next row.
-    (S.SHELVED, E.UNSHELVE): S.NORMAL,
-    (S.SUPPRESSED, E.UNSUPPRESS): S.NORMAL,
-    (S.OUT_OF_SERVICE, E.RESTORE): S.NORMAL,
-    (S.SHELVED, E.REMOVE): S.OUT_OF_SERVICE,
-    (S.SUPPRESSED, E.REMOVE): S.OUT_OF_SERVICE,
-    **{
-        (state, event): target
-        for state in (S.NORMAL, S.ACTIVE_UNACKNOWLEDGED, S.ACTIVE_ACKNOWLEDGED, S.RETURNED_UNACKNOWLEDGED)
-        for event, target in ((E.SHELVE, S.SHELVED), (E.SUPPRESS, S.SUPPRESSED), (E.REMOVE, S.OUT_OF_SERVICE))
-    },
-}
-ACTIVE: Final = (S.ACTIVE_UNACKNOWLEDGED, S.ACTIVE_ACKNOWLEDGED)
-
-
-def _column(event: Event) -> NDArray[np.bool_]:
-    """Mask over the states from which `event` is legal."""
-    return np.array([(state, event) in TABLE for state in State])
-
-
-MAY_RAISE: Final = _column(E.RAISE)
-MAY_RETURN: Final = _column(E.RETURN)
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One change of state.
-
-    Attributes:
-        asset: number of the asset.
-        time: when it changed, Unix ns UTC, of the batch or of the command.
-        previous: the state before.
-        state: the state now.
-        event: what moved it.
-        score: the score of that row; the last known one for a command.
-        threshold: the threshold that held, raised by what the asset has alarmed lately.
-        since: when the score went above (raise) or below (return), Unix ns UTC; otherwise `time`.
-    """
-
-    asset: int
-    time: int
-    previous: State
-    state: State
-    event: Event
-    score: float
-    threshold: float
-    since: int
 
 
 class Alarms:
@@ -128,6 +45,7 @@ class Alarms:
             np.array([round(getattr(c, name) * SECOND) for c in configs], np.int64)
             for name in ("on_delay", "off_delay", "realarm")
         )
+        self._latch = np.array([c.latch for c in configs], bool)
         self._return_at = np.array([1 - c.deadband for c in configs], float)
         self._seen = np.full(n, NEVER)  # time of the last row
         self._above_for, self._below_for = np.full((2, n), NEVER)  # ns; never: not above, not below
@@ -191,7 +109,6 @@ class Alarms:
         kind: NDArray[np.int64],
     ) -> list[Transition]:
         """As step, through all counts."""
-        moved = self._expire(assets, time)
         known = ~np.isnan(score)
         elapsed = self._elapsed(assets, time, known)
         if not known.all():
@@ -206,7 +123,7 @@ class Alarms:
         above, below = score > limit, score < limit * self._return_at[assets]
         self._count(self._above_for, assets, above, elapsed, time)
         self._count(self._below_for, assets, below, elapsed, time)
-        return moved + self._raised(assets, time) + self._returned(assets, time)
+        return self._raised(assets, time) + self._returned(assets, time)
 
     def command(self, asset: int, event: Event, time: int, until: int | None = None) -> Transition | None:
         """Let an operator, or the plant, move one alarm; None when its state knows no such event.
@@ -215,14 +132,29 @@ class Alarms:
             asset: number of the asset.
             event: anything but raise and return, which only the score gives.
             time: when, Unix ns UTC.
-            until: end of shelving, Unix ns UTC; only with Event.SHELVE, and without it shelving does not end by itself.
+            until: end of shelving, Unix ns UTC; only with Event.SHELVE, LONGEST from `time` unless given.
         """
         target = TABLE.get((State(self.state[asset]), event))
         if target is None or event in (Event.RAISE, Event.RETURN):
             return None
-        self._until[asset] = until if event is Event.SHELVE and until is not None else NEVER
+        latest = time + LONGEST
+        self._until[asset] = min(until or latest, latest) if event is Event.SHELVE else NEVER
         self._calm[asset] = False
         return self._move(asset, event, time, time)
+
+    def expire(self, time: int) -> list[Transition]:
+        """End the shelving that is over at `time`, Unix ns UTC; once a second is often enough.
+
+        By the wall clock, not by the rows: an asset without rows must not stay shelved. An end that is further away
+        than any shelving may be was set before the clock went back, and counts as over.
+        """
+        over = (self.state == State.SHELVED) & ((time >= self._until) | (self._until > time + LONGEST))
+        self._until[over] = NEVER
+        return [self._move(asset, Event.UNSHELVE, time, time) for asset in np.flatnonzero(over).tolist()]
+
+    def until(self, asset: int) -> int | None:
+        """When shelving ends, Unix ns UTC; None for an alarm that is not shelved."""
+        return int(self._until[asset]) if self.state[asset] == State.SHELVED else None
 
     def forgive(self, asset: int) -> None:
         """Forget what earlier events did to the threshold of `asset`: its normal is another one from now on."""
@@ -255,17 +187,11 @@ class Alarms:
 
     def _at_rest(self, assets: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which of `assets` are normal, with no count running and a threshold that nothing has raised."""
-        raised, idle = self._since_raise[assets], (self._quiet[assets] == NEVER) & (self._until[assets] == NEVER)
+        raised, idle = self._since_raise[assets], self._quiet[assets] == NEVER
         rested = (raised == NEVER) | (raised >= self._realarm[assets])
         normal = (self.state[assets] == State.NORMAL) & (self._above_for[assets] == NEVER)
         at_rest: NDArray[np.bool_] = normal & self.budget.at_rest(assets) & self.stuck.at_rest(assets) & rested & idle
         return at_rest
-
-    def _expire(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
-        until = self._until[assets]
-        over = (until != NEVER) & (time >= until)
-        self._until[assets[over]] = NEVER
-        return [self._move(int(assets[i]), Event.UNSHELVE, int(time[i]), int(time[i])) for i in np.flatnonzero(over)]
 
     def _elapsed(
         self, assets: NDArray[np.int64], time: NDArray[np.int64], known: NDArray[np.bool_]
@@ -313,7 +239,9 @@ class Alarms:
 
     def _returned(self, assets: NDArray[np.int64], time: NDArray[np.int64]) -> list[Transition]:
         below = self._below_for[assets]
-        due = MAY_RETURN[self.state[assets]] & (below != NEVER) & (below >= self._off[assets])
+        state = self.state[assets]
+        latched = self._latch[assets] & (state == State.ACTIVE_UNACKNOWLEDGED)  # ISA-18.2: until acknowledged
+        due = MAY_RETURN[state] & ~latched & (below != NEVER) & (below >= self._off[assets])
         return [self._by_score(int(assets[i]), Event.RETURN, int(time[i])) for i in np.flatnonzero(due)]
 
     def _by_score(self, asset: int, event: Event, time: int) -> Transition:

@@ -1,18 +1,19 @@
-"""The small durable state: alarm states and calibrations. SQLite with synchronous=FULL; the volume is tiny.
+"""The small durable state: alarm states, their history, calibrations. SQLite with synchronous=FULL; the volume is tiny.
 
 Opened, used and closed on one thread of its own. The schema carries its version; each step up is one SQL file.
 """
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from gateway.sdk.errors import FieldgateError
+from gateway.state import history
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class StateError(FieldgateError):
@@ -105,10 +106,12 @@ class StateStore:
         """The alarm state of every asset that ever had one, as JSON."""
         return dict(self._db.execute("SELECT asset, content FROM alarm"))
 
-    def keep_alarms(self, states: dict[str, str]) -> None:
-        """Keep the alarm states of some assets, all or none."""
+    def keep_alarms(self, states: dict[str, str], changes: Sequence[history.Change] = (), most: int = 10_000) -> None:
+        """Keep the alarm states of some assets and what has led to them, all or none; at most `most` changes."""
         with self._transaction():
             self._db.executemany("INSERT OR REPLACE INTO alarm VALUES (?, ?)", states.items())
+            if changes:
+                history.keep(self._db, changes, most)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -3,8 +3,9 @@
 Devices of one profile share their plan and their decoder, and are decoded together, as rows of one array.
 
 A block that the device refuses is halved until the refused tag stands alone; that tag then rests, and all others flow.
-A block that stays silent while others of its unit answer is treated alike. What rests is tried again every five
-minutes, and when the last tag of a block is back the block is read whole again.
+A block that stays silent while others of its unit answer is treated alike. What was refused is tried again every five
+minutes; what was silent, as on a bad line, first after ten seconds and then ever more rarely. When the last tag of a
+block is back the block is read whole again.
 """
 
 from collections import Counter
@@ -29,6 +30,7 @@ from gateway_modbus.tag import ModbusTag
 
 PROFILES: Final = 256  # layouts of devices whose plan and decoder are kept to be shared
 REST: Final = 300.0  # seconds between two trials of a tag that was refused
+NAP: Final = 10.0  # seconds to the first new trial of one that was silent; twice as long each time, up to REST
 PATIENCE: Final = 3  # silences of a block, its unit answering otherwise, that count as a refusal
 
 
@@ -42,6 +44,7 @@ class Part:
     base: int  # where its origin begins in the buffer
     rows: NDArray[np.intp]  # places of its tags in the group
     until: float = 0.0  # it rests until then
+    nap: float = 0.0  # how long its last rest was, after a silence
     rested: bool = False
     misses: int = 0
 
@@ -108,14 +111,14 @@ class Scan:
         return batches([self])[0]
 
     def _good(self, part: Part) -> None:
-        part.misses, part.until = 0, 0.0
+        part.misses, part.until, part.nap = 0, 0.0, 0.0
         if part.rested:
             part.rested = False
             family = [other for other in self._parts if other.origin is part.origin]
             if not any(other.rested for other in family):
                 self._replace(family, [self._part(part.origin, part.origin, part.base)])
 
-    def _refuse(self, part: Part, now: float) -> list[Part]:
+    def _refuse(self, part: Part, now: float, *, silent: bool = False) -> list[Part]:
         halves = [self._part(block, part.origin, part.base) for block in split(part.block)]
         if halves:
             self._replace([part], halves)
@@ -124,17 +127,18 @@ class Scan:
         if not part.rested:
             self.refused.append(self.group.tags[part.rows[0]])
             self._counters["tags_refused_total"] += 1
-        part.until, part.rested = now + REST, True
+        part.nap = min(2 * part.nap or NAP, REST) if silent else REST
+        part.until, part.rested = now + part.nap, True
         return []
 
     def _miss(self, part: Part, now: float) -> None:
         if part.rested:  # tried again in vain
-            part.until = now + REST
+            self._refuse(part, now, silent=True)
             return
         self._replace([part], [part])  # last in the next scan: the others of the unit are heard first
         part.misses += self.answered
         if part.misses >= PATIENCE:
-            self._refuse(part, now)
+            self._refuse(part, now, silent=True)
 
     def _replace(self, old: Sequence[Part], new: Sequence[Part]) -> None:
         self._parts = [part for part in self._parts if part not in old] + list(new)

@@ -33,6 +33,7 @@ _DATA_CHANGE, _STATUS_CHANGE = 811, 820
 
 ATTRIBUTE_VALUE: Final = 13
 _SOURCE_TIMES: Final = 0  # TimestampsToReturn (Part 4 §7.39): source only, 8 bytes a value less
+_TAIL: Final = I32.pack(-1) + b"\x00\x00" + I32.pack(-1)  # of a ReadValueId: no index range, default encoding
 _HEADER = struct.Struct("<qIIiI3x")  # timestamp, handle, diagnostics, audit id (null), timeout hint, no further header
 
 
@@ -65,11 +66,11 @@ class ReadPlan:
         request: the request behind its header.
     """
 
-    def __init__(self, nodes: Sequence[bytes], attribute: int = ATTRIBUTE_VALUE) -> None:
-        """`nodes`: their binary node ids."""
-        tail = U32.pack(attribute) + I32.pack(-1) + b"\x00\x00" + I32.pack(-1)  # no index range, default encoding
+    def __init__(self, nodes: Sequence[bytes], attributes: int | Sequence[int] = ATTRIBUTE_VALUE) -> None:
+        """`nodes`: their binary node ids; `attributes`: which one of them all, or of each."""
+        each = [attributes] * len(nodes) if isinstance(attributes, int) else attributes
         head = struct.pack("<dii", 0.0, _SOURCE_TIMES, len(nodes))  # maxAge 0: from the device, not from a cache
-        self.request = head + b"".join(node + tail for node in nodes)
+        self.request = head + b"".join(node + U32.pack(one) + _TAIL for node, one in zip(nodes, each, strict=True))
         self._n = len(nodes)
         self._decoder = Decoder()
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from gateway.sdk import DeviceConfig, Duration, Name, TagConfig
-from gateway_opcua import nodeid
+from gateway_opcua import browsepath, nodeid
 
 DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
 
@@ -31,14 +31,38 @@ def _node(text: str) -> str:
     return text.strip()
 
 
+def _path(text: str) -> str:
+    browsepath.parse(text)
+    return text
+
+
 AsPath = Annotated[Path, BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value)]
 
 
 class OpcuaTag(TagConfig):
     """One variable of an OPC UA server."""
 
-    node: Annotated[str, AfterValidator(_node)]
+    node: Annotated[str, AfterValidator(_node)] | None = None
     """Node id in the standard form: ns=2;s=Heater.Temp, ns=2;i=1001, nsu=http://maker/line;s=Heater.Temp, i=2258."""
+    path: Annotated[str, AfterValidator(_path)] | None = None
+    """In place of node: the way from the root folder, /Objects/2:Boiler/Temp or /Objects/nsu=http://maker/line;Boiler/Temp."""
+    writable: bool = False
+    """Whether it may be written."""
+
+    @model_validator(mode="after")
+    def _one_way_to_the_node(self) -> Self:
+        if (self.node is None) == (self.path is None):
+            raise ValueError("a tag has either a node or a path")
+        return self
+
+    def describe(self) -> str:
+        """What is read, for `fieldgate check --verbose`."""
+        return self.path or self.node or ""
+
+    @property
+    def where(self) -> nodeid.NodeId | browsepath.BrowsePath:
+        """What names its node."""
+        return browsepath.parse(self.path) if self.path is not None else nodeid.parse(self.node or "")
 
 
 class OpcuaDevice(DeviceConfig):

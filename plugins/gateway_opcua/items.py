@@ -9,15 +9,14 @@ from typing import Final, cast
 
 import numpy as np
 from asyncua import ua
-from asyncua.common.utils import Buffer
-from asyncua.ua.ua_binary import nodeid_from_binary
 from numpy.typing import NDArray
 
 from gateway.sdk import Batch, Device, quality
 from gateway_opcua import status
 from gateway_opcua.codec import ATTRIBUTE_VALUE, ServiceFaultError
 from gateway_opcua.config import OpcuaDevice
-from gateway_opcua.nodeid import NULL
+from gateway_opcua.places import Places
+from gateway_opcua.references import from_binary
 from gateway_opcua.session import Session
 from gateway_opcua.site import Site
 from gateway_opcua.subscriptions import Subscription, keep_alive_count, lifetime_count
@@ -34,8 +33,8 @@ class Items:
         queued: a message may have several values of one tag.
     """
 
-    def __init__(self, session: Session, devices: Sequence[Device], site: Site) -> None:
-        self._session, self._site = session, site
+    def __init__(self, session: Session, places: Places, devices: Sequence[Device], site: Site) -> None:
+        self._session, self._places, self._site = session, places, site
         self._config = {device.id: cast("OpcuaDevice", device.config) for device in devices}
         self._device = {tag.row: device.id for device in devices for tag in device.tags}
         self._retry = min(config.retry for config in self._config.values())
@@ -74,7 +73,8 @@ class Items:
         if subscription.abandoned:
             abandoned, subscription.abandoned = subscription.abandoned, []
             await self._session.delete_items(subscription.id, abandoned)
-        await self._renew_namespaces(subscription.rows[places])
+        with contextlib.suppress(TimeoutError, ServiceFaultError, CodecError):
+            await self._places.renew(subscription.rows[places].tolist())
         batches: list[Batch] = []
         while len(places):
             step = self._session.items_per_call
@@ -86,12 +86,6 @@ class Items:
         """Until it is worth looking for tags to try again."""
         clock = self._site.host.clock
         await clock.sleep_until(clock.monotonic() + min(self._retry / 2, _LOOK))
-
-    async def _renew_namespaces(self, rows: NDArray[np.uint32]) -> None:
-        namespaces = self._session.namespaces
-        if any(self._site.nodes[row].resolve(namespaces) is None for row in rows.tolist()):
-            with contextlib.suppress(TimeoutError, ServiceFaultError, CodecError):
-                await self._session.look_up_namespaces()
 
     async def _create(self, subscription: Subscription, places: NDArray[np.intp]) -> list[Batch]:
         """One call. Sets what becomes of each of `places`, unless the call must be smaller."""
@@ -117,6 +111,7 @@ class Items:
     def _settle(
         self, subscription: Subscription, places: NDArray[np.intp], codes: NDArray[np.uint32], ids: NDArray[np.uint32]
     ) -> list[Batch]:
+        self._places.name_reasons(subscription.rows[places], codes)
         bad = quality.is_bad(codes)
         subscription.items[places] = np.where(bad, 0, ids)
         subscription.due[places] = np.inf
@@ -128,9 +123,9 @@ class Items:
         return self._bad(rows, codes[bad])
 
     def _item(self, row: int, every: float) -> ua.MonitoredItemCreateRequest:
-        node = self._site.nodes[row].resolve(self._session.namespaces) or NULL
+        node = from_binary(self._places.binary(row))
         return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=ua.ReadValueId(NodeId=nodeid_from_binary(Buffer(node)), AttributeId=ATTRIBUTE_VALUE),
+            ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ATTRIBUTE_VALUE),
             MonitoringMode=ua.MonitoringMode.Reporting,
             RequestedParameters=ua.MonitoringParameters(
                 ClientHandle=row,
@@ -162,6 +157,7 @@ class Items:
             self._site.counters["queue_overflows_total"] += status.count_overflows(codes)
         wrong = self._site.suspects.look_at(rows, codes)
         if len(wrong):
+            self._places.forget(rows[wrong].tolist())
             places = np.flatnonzero(np.isin(subscription.rows, rows[wrong]) & (subscription.items > 0))
             subscription.abandoned += subscription.items[places].tolist()
             subscription.postpone(places, self._site.host.clock.monotonic(), self._retry)

@@ -41,6 +41,25 @@ class NodeId:
             return None
         return encode(namespaces.index(self.namespace), self.identifier)
 
+    def text(self) -> str:
+        """As a person writes it; what `parse` reads."""
+        letter = _LETTERS[type(self.identifier)]
+        raw = self.identifier
+        identifier = base64.b64encode(raw).decode() if isinstance(raw, bytes) else str(raw)
+        if isinstance(self.namespace, str):
+            return f"nsu={escape_uri(self.namespace)};{letter}={identifier}"
+        return f"ns={self.namespace};{letter}={identifier}" if self.namespace else f"{letter}={identifier}"
+
+
+def escape_uri(uri: str) -> str:
+    """A namespace URI as it stands behind `nsu=` (Part 6 §5.1.11)."""
+    return uri.replace("%", "%25").replace(";", "%3B")
+
+
+def unescape_uri(text: str) -> str:
+    """The URI behind `nsu=`."""
+    return text.replace("%3B", ";").replace("%3b", ";").replace("%25", "%")
+
 
 def encode(index: int, identifier: int | str | UUID | bytes) -> bytes:
     """Part 6 §5.2.2.9: numbers in the shortest of their three forms."""
@@ -77,7 +96,7 @@ def _namespace(text: str, index: str | None, uri: str | None) -> int | str:
     if uri is not None:
         if not uri:
             raise ValueError(f"{text!r} has an empty namespace URI: {_HELP}")
-        return uri.replace("%3B", ";").replace("%3b", ";").replace("%25", "%")
+        return unescape_uri(uri)
     if index is None:
         return 0
     if not (index.isascii() and index.isdigit() and int(index) <= _MAX_SHORT):
@@ -117,3 +136,4 @@ _IDENTIFIERS: Final[dict[str, Callable[[str], int | str | UUID | bytes]]] = {
     "g": _guid,
     "b": _opaque,
 }
+_LETTERS: Final[dict[type, str]] = {int: "i", str: "s", UUID: "g", bytes: "b"}

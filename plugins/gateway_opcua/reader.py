@@ -6,24 +6,29 @@ from gateway.sdk import Batch, DisconnectedError, Group, quality
 from gateway_opcua import status
 from gateway_opcua.codec import ReadPlan, ServiceFaultError
 from gateway_opcua.columns import Columns
-from gateway_opcua.nodeid import NULL
+from gateway_opcua.places import Places
 from gateway_opcua.session import Session
 from gateway_opcua.site import Site
 from gateway_opcua.wire import CodecError
 
 _MAX_FAILURES: Final = 3  # calls in a row that gave nothing: then the session is no good
-_LOOK_UP: Final = 30.0  # s between two looks for a namespace that the server lacks
+_LOOK_UP: Final = 30.0  # s until nodes that were not found are looked for again; doubled each time
+_MAX_LOOK_UP: Final = 600.0
 
 
 class Reader:
-    """Reads the groups of one session; its plans last as long as the session."""
+    """Reads the groups of one session; its plans last as long as the session.
+
+    Attributes:
+        places: where the nodes of the tags are.
+    """
 
     def __init__(self, session: Session, site: Site) -> None:
-        self._session, self._nodes, self._host = session, site.nodes, site.host
+        self.places = Places(session, site.nodes)
+        self._session, self._host = session, site.host
         self._counters, self._suspects = site.counters, site.suspects
         self._plans: dict[int, list[ReadPlan]] = {}
-        self._unresolved: set[int] = set()  # groups with a namespace that the server does not have
-        self._look_up_at = site.host.clock.monotonic() + _LOOK_UP
+        self._look_ups: dict[int, tuple[float, float]] = {}  # of groups with nodes not found: when next, and the wait
         self._failures = 0
 
     async def read(self, group: Group) -> Batch:
@@ -65,37 +70,39 @@ class Reader:
 
     def batch(self, group: Group, columns: Columns) -> Batch:
         """The columns of a scan as a batch received now."""
-        received = self._host.clock.wall_ns()
-        self._suspects.look_at(group.rows, columns.status)
-        first = group.rows.start
+        received, first = self._host.clock.wall_ns(), group.rows.start
+        self.places.name_reasons(group.rows, columns.status)
+        wrong = self._suspects.look_at(group.rows, columns.status)
+        if len(wrong) and self.places.forget((wrong + first).tolist()):
+            self._look_ups.setdefault(group.id, (self._host.clock.monotonic() + _LOOK_UP, _LOOK_UP))
         other = {first + i: value for i, value in columns.other.items()}
         time = columns.time(received)
         return Batch(group.device, group.id, group.rows, columns.value, time, columns.status, received, other)
 
     def _plan(self, group: Group) -> list[ReadPlan]:
-        binary = [self._nodes[tag.row].resolve(self._session.namespaces) for tag in group.tags]
-        if None in binary:
-            self._unresolved.add(group.id)
+        nodes = [self.places.binary(tag.row) for tag in group.tags]
         step = self._session.nodes_per_read
-        nodes = [node or NULL for node in binary]
         plans = self._plans[group.id] = [ReadPlan(nodes[i : i + step]) for i in range(0, len(nodes), step)]
         return plans
 
     async def _look_up(self, group: Group) -> None:
-        """A server may load a namespace minutes after its start: look for it now and then."""
+        """Find the nodes before the first scan; those not found are looked for again, ever more seldom."""
         now = self._host.clock.monotonic()
-        if group.id in self._unresolved and now >= self._look_up_at:
-            self._look_up_at = now + _LOOK_UP
-            await self._session.look_up_namespaces()
-            for unresolved in self._unresolved:
-                self._plans.pop(unresolved, None)
-            self._unresolved.clear()
+        due, wait = self._look_ups.get(group.id, (now, _LOOK_UP / 2))
+        if group.id in self._plans and (group.id not in self._look_ups or now < due):
+            return
+        rows = range(group.rows.start, group.rows.stop)
+        if self.places.lacks(rows):
+            wait = min(2 * wait, _MAX_LOOK_UP)
+            self._look_ups[group.id] = now + wait, wait
+            await self.places.renew(rows)
+            self._plans.pop(group.id, None)
+        if not self.places.lacks(rows):
+            self._look_ups.pop(group.id, None)
 
     def _failed(self, group: Group, code: int, counter: str) -> Batch:
         self._counters[counter] += 1
         self._failures += 1
         if self._failures >= _MAX_FAILURES:
-            raise DisconnectedError(
-                f"{self._session.url}: {_MAX_FAILURES} reads in a row failed ({quality.name(code)})"
-            )
+            raise DisconnectedError(f"{self._session.url}: {_MAX_FAILURES} reads in a row failed ({status.name(code)})")
         return Batch.failed(group, code, self._host.clock.wall_ns())

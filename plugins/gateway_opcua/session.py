@@ -6,16 +6,17 @@ Every error of asyncua ends here and becomes the gateway's.
 import asyncio
 import contextlib
 import struct
-from collections.abc import Coroutine, Iterator
-from typing import Any, Final, SupportsBytes
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from typing import Any, Final, SupportsBytes, TypeVar
 
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClientState
+from asyncua.client.ua_session import UaSession
 from asyncua.crypto.uacrypto import InvalidSignature  # type: ignore[attr-defined]  # defined there, for mypy twice
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
-from gateway.sdk import DisconnectedError, Host, quality
+from gateway.sdk import DisconnectedError, Host
 from gateway_opcua import channel, nodeid, status
 from gateway_opcua.codec import ReadPlan, ServiceFaultError
 from gateway_opcua.columns import Columns
@@ -32,8 +33,12 @@ _RENEW: Final = 0.75  # share of a token's life after which it is renewed (Part 
 
 # Server, ServerStatus, State; NamespaceArray; OperationLimits (Part 6 Annex A).
 _STATE, _NAMESPACES, _NODES_PER_READ, _ITEMS_PER_CALL = 2259, 2255, 11705, 11714
+_NODES_PER_BROWSE, _PATHS_PER_CALL = 11710, 11712
+_LEARNT: Final = (_NAMESPACES, _NODES_PER_READ, _ITEMS_PER_CALL, _NODES_PER_BROWSE, _PATHS_PER_CALL)
 _DEFAULT_LIMIT: Final = 1000
 _HIGHEST_LIMIT: Final = 10_000
+
+T = TypeVar("T")
 
 
 class Session:
@@ -43,12 +48,14 @@ class Session:
         namespaces: URIs of the server's namespaces, by index.
         nodes_per_read: nodes that one Read may ask for.
         items_per_call: monitored items that one call may create.
+        nodes_per_browse: nodes that one Browse may ask for.
+        paths_per_call: browse paths that one call may translate.
     """
 
     def __init__(self, config: OpcuaDevice, host: Host) -> None:
         self.url = config.connect
         self.namespaces: list[str] = []
-        self.nodes_per_read = self.items_per_call = _DEFAULT_LIMIT
+        self.nodes_per_read = self.items_per_call = self.nodes_per_browse = self.paths_per_call = _DEFAULT_LIMIT
         self._config, self._host = config, host
         self._security = Security(config, host)
         self._client = _client(config)
@@ -85,11 +92,11 @@ class Session:
         self._channel = opened
 
     async def _learn(self, opened: channel.Channel) -> None:
-        plan = ReadPlan([nodeid.encode(0, n) for n in (_NAMESPACES, _NODES_PER_READ, _ITEMS_PER_CALL)])
+        plan = ReadPlan([nodeid.encode(0, n) for n in _LEARNT])
         columns = plan.decode(await opened.read(plan, self._config.timeout))
         self.namespaces = [str(uri) for uri in columns.other.get(0) or []]
-        self.nodes_per_read = _limit(columns.value[1])
-        self.items_per_call = _limit(columns.value[2])
+        limits = [_limit(value) for value in columns.value[1:]]
+        self.nodes_per_read, self.items_per_call, self.nodes_per_browse, self.paths_per_call = limits
 
     async def close(self) -> None:
         """Say farewell, which deletes the subscriptions, and let go. Never raises.
@@ -165,22 +172,28 @@ class Session:
         with self.translated():
             return opened.publish(acknowledged)
 
+    async def ask(self, service: Callable[[UaSession], Awaitable[T]]) -> T:
+        """One call of another service of asyncua's session. Raises ServiceFaultError or DisconnectedError."""
+        with self.translated(faults=False):
+            return await service(self._client.uaclient.session)
+
+    def expect(self, given: int, wanted: int) -> None:
+        """Raises DisconnectedError when the server answers for other things than it was asked for."""
+        if given != wanted:
+            raise DisconnectedError(f"{self.url}: the server was asked for {wanted} things and answered for {given}")
+
     async def create_subscription(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
         """Create a subscription. Raises ServiceFaultError or DisconnectedError."""
-        with self.translated(faults=False):
-            return await self._client.uaclient.session.create_subscription(parameters, _nobody)
+        return await self.ask(lambda service: service.create_subscription(parameters, _nobody))
 
     async def delete_subscriptions(self, ids: list[int]) -> None:
         """Delete subscriptions. Raises ServiceFaultError or DisconnectedError."""
-        with self.translated(faults=False):
-            await self._client.uaclient.session.delete_subscriptions(ids)
+        await self.ask(lambda service: service.delete_subscriptions(ids))
 
     async def create_items(self, parameters: ua.CreateMonitoredItemsParameters) -> list[ua.MonitoredItemCreateResult]:
         """Create monitored items; a refusal stands in each result. Raises ServiceFaultError or DisconnectedError."""
-        with self.translated(faults=False):
-            results = await self._client.uaclient.session.create_monitored_items(parameters)
-        if len(results or []) != len(parameters.ItemsToCreate):
-            raise DisconnectedError(f"{self.url}: the server answered for other items than it was asked for")
+        results = await self.ask(lambda service: service.create_monitored_items(parameters))
+        self.expect(len(results or []), len(parameters.ItemsToCreate))
         return results
 
     async def delete_items(self, subscription: int, items: list[int]) -> None:
@@ -204,7 +217,7 @@ class Session:
     def check(self, fault: ServiceFaultError) -> None:
         """Raises DisconnectedError when `fault` says that the session is gone."""
         if fault.code in status.SESSION_LOST:
-            raise DisconnectedError(f"{self.url}: the session is lost ({quality.name(fault.code)})") from fault
+            raise DisconnectedError(f"{self.url}: the session is lost ({status.name(fault.code)})") from fault
 
     @contextlib.contextmanager
     def translated(self, *, timeouts: bool = True, faults: bool = True) -> Iterator[None]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.sdk import Host
-from gateway_opcua.nodeid import NodeId
+from gateway_opcua.places import Where
 from gateway_opcua.suspects import Suspects
 
 
@@ -16,11 +16,11 @@ class Site:
     Attributes:
         host: clock, folder and log.
         counters: the adapter's own.
-        nodes: node id of each row.
+        nodes: what names the node of each row.
         suspects: the nodes that the server refuses.
     """
 
     host: Host
     counters: Counter[str]
-    nodes: Mapping[int, NodeId]
+    nodes: Mapping[int, Where]
     suspects: Suspects

@@ -3,6 +3,7 @@
 from typing import Final
 
 import numpy as np
+from asyncua import ua
 from numpy.typing import NDArray
 
 from gateway.sdk import quality
@@ -12,6 +13,10 @@ BAD_SERVER_HALTED: Final = 0x800E0000
 BAD_NOTHING_TO_DO: Final = 0x800F0000
 BAD_TOO_MANY_OPERATIONS: Final = 0x80100000
 BAD_USER_ACCESS_DENIED: Final = 0x801F0000
+BAD_NO_CONTINUATION_POINTS: Final = 0x804B0000
+BAD_TOO_MANY_MATCHES: Final = 0x806D0000
+BAD_NO_MATCH: Final = 0x806F0000
+BAD_NOT_READABLE: Final = 0x803A0000
 BAD_SUBSCRIPTION_ID_INVALID: Final = 0x80280000
 BAD_TOO_MANY_SUBSCRIPTIONS: Final = 0x80770000
 BAD_TOO_MANY_PUBLISH_REQUESTS: Final = 0x80780000
@@ -48,8 +53,11 @@ _WRONG_NODE: Final = np.array(
         0x80330000,  # BadNodeIdInvalid
         quality.BAD_NODE_ID_UNKNOWN,
         0x80350000,  # BadAttributeIdInvalid
-        0x803A0000,  # BadNotReadable
+        BAD_NOT_READABLE,
         0x803D0000,  # BadNotSupported
+        0x80600000,  # BadBrowseNameInvalid
+        BAD_TOO_MANY_MATCHES,
+        BAD_NO_MATCH,
         0x80E60000,  # BadSecurityModeInsufficient
     ],
     np.uint32,
@@ -61,6 +69,20 @@ _OVERFLOW: Final = np.uint32(0x480)  # Part 4 §7.39 info bits: DataValue, Overf
 def is_wrong_node(status: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Mask of the readings that are bad because the node is: not there, or not for us. Shape (n,)."""
     return np.isin(status & _CODE, _WRONG_NODE)
+
+
+def not_for_us(code: int) -> bool:
+    """Whether a reading is bad because the node is not there, or not for us."""
+    return bool(is_wrong_node(np.array([code], np.uint32))[0])
+
+
+def name(code: int) -> str:
+    """`0x806F0000` → `BadNoMatch`; a code that the standard does not name keeps its severity and its number."""
+    own = quality.name(code)
+    if "(" not in own:
+        return own
+    known, meaning = ua.status_codes.get_name_and_doc(code & 0xFFFF0000)
+    return own if meaning.startswith("Unknown") else str(known)
 
 
 def count_overflows(status: NDArray[np.uint32]) -> int:
@@ -87,4 +109,4 @@ _HELP: Final = {
 def explain(code: int, who: str, certificate: str) -> str:
     """What a refusal to connect means, and what helps."""
     text = _HELP.get(code & 0xFFFF0000, "it refuses the connection")
-    return f"{text.format(who=who, certificate=certificate)} ({quality.name(code)})"
+    return f"{text.format(who=who, certificate=certificate)} ({name(code)})"

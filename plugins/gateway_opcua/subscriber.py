@@ -12,7 +12,7 @@ from typing import Final, Never, SupportsBytes
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.sdk import Batch, Device, DisconnectedError, Sink, quality
+from gateway.sdk import Batch, Device, DisconnectedError, Sink
 from gateway_opcua import status
 from gateway_opcua.codec import PublishDecoder, Published, ServiceFaultError
 from gateway_opcua.columns import Columns
@@ -40,7 +40,7 @@ class Subscriber:
         self._owner = np.full(max(group.rows.stop for group in self._groups), _NOBODY)
         for group in self._groups:
             self._owner[group.rows] = group.device
-        self._items = Items(session, devices, site)
+        self._items = Items(session, reader.places, devices, site)
         self._decoder = PublishDecoder()
         self._subscriptions: dict[int, Subscription] = {}
         self._arrived: list[tuple[int, int]] = []  # messages to acknowledge
@@ -64,7 +64,7 @@ class Subscriber:
             await self._create(plan(self._groups, kinds))
         except ServiceFaultError as fault:
             if fault.code != status.BAD_TOO_MANY_SUBSCRIPTIONS:
-                raise DisconnectedError(f"{self._session.url}: no subscription ({quality.name(fault.code)})") from fault
+                raise DisconnectedError(f"{self._session.url}: no subscription ({status.name(fault.code)})") from fault
             await self._create_fewer(kinds)
 
     async def _create_fewer(self, kinds: NDArray[np.uint8]) -> None:
@@ -160,7 +160,7 @@ class Subscriber:
             self._site.counters["publish_strays_total"] += 1
             return
         if message.closed is not None:
-            name = quality.name(message.closed)
+            name = status.name(message.closed)
             raise DisconnectedError(f"{self._session.url}: the server ended a subscription ({name})")
         subscription.heard = self._site.host.clock.monotonic()
         if not message.keep_alive:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.sdk import Device, Log, Rows, quality
-from gateway_opcua.status import is_wrong_node
+from gateway_opcua import status as codes
 
 _NAMED: Final = 10  # names in one line of the log; the rest is a number
 
@@ -28,7 +28,7 @@ class Suspects:
             self._forgive(_numbers(rows)[told & ~bad])
         if not bad.any():
             return np.empty(0, np.intp)
-        wrong = np.flatnonzero(is_wrong_node(status))
+        wrong = np.flatnonzero(codes.is_wrong_node(status))
         self._accuse(_numbers(rows)[wrong], status[wrong])
         return wrong
 
@@ -42,7 +42,7 @@ class Suspects:
             return
         self._told[rows] = True
         self._counters["nodes_refused_total"] += int(fresh.sum())
-        reasons = sorted({quality.name(code) for code in status[fresh].tolist()})
+        reasons = sorted({codes.name(code) for code in status[fresh].tolist()})
         self._log.warning("the server refuses tags", **self._named(rows[fresh]), reasons=reasons)
 
     def _forgive(self, rows: NDArray[np.uint32]) -> None:

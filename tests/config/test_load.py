@@ -116,5 +116,5 @@ def test_a_problem_goes_to_machines_as_plain_tables(tmp_path: Path) -> None:
     assert problem == {
         "file": "fieldgate.yaml", "line": 2, "column": 14, "path": "log.level",
         "message": "must be 'debug', 'info', 'warning' or 'error', not 'inf'", "hint": "did you mean 'info'?",
-        "source_line": "log: {level: inf}",
+        "source_line": "log: {level: inf}", "used_by": "",
     }  # fmt: skip

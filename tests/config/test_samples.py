@@ -2,11 +2,13 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
+from gateway.__main__ import main
 from gateway.config.jsonschema import main_schema
 from gateway.config.load import Configuration, load
 from gateway.config.schema import Root
@@ -14,6 +16,9 @@ from gateway.ingest.registry import Registry
 
 CONFIG = Path(__file__).parents[2] / "config"
 OPTION = re.compile(r"^(\s*)# ?(?=\s*(?:# )?(?!yaml-language-server)[a-z][\w-]*:(?: |$))", re.MULTILINE)
+
+SECRET = "c4n4ry-press"
+SHOWN = re.compile(r"^`([\w./@-]+)`\n\n```(?:yaml|csv)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def uncommented(text: str) -> str:
@@ -27,7 +32,8 @@ def home(tmp_path: Path) -> Path:
     (tmp_path / "devices.d").mkdir()
     for sample in (CONFIG / "devices.d").glob("*.sample"):
         (tmp_path / "devices.d" / sample.stem).write_text(sample.read_text())
-    (tmp_path / "press-2").write_text("x")
+    shutil.copytree(CONFIG / "templates", tmp_path / "templates")
+    (tmp_path / "press-2").write_text(SECRET)
     return tmp_path
 
 
@@ -49,9 +55,57 @@ def unset(table: BaseModel) -> list[str]:
 
 def test_the_samples_load_together_as_they_are(home: Path) -> None:
     found = read(home, (CONFIG / "fieldgate.yaml").read_text())
-    assert {device.device for device in found.devices} == {"pump-7", "press-2", "press-2-drive"}
+    feed = {"feed-spare", *(f"feed-{n:02}" for n in range(1, 13))}
+    assert {device.device for device in found.devices} == {"pump-7", "press-2", "press-2-drive", *feed}
     assert not found.warnings
     assert not found.broken
+
+
+def test_the_templates_make_what_they_promise(home: Path) -> None:
+    main = "gateway: {id: a}\nassets:\n  a-${n:02}:\n    for: {n: 1..12}\n    use: watched-pump\n"
+    found = read(home, main + '    with: {device: "feed-${n:02}"}\n')
+    devices = {device.device: device for device in found.devices}
+    assert devices["feed-12"].connection() == "10.0.5.12:502"
+    assert set(devices["feed-01"].tags) == {"flow", "pressure", "motor_temp", "running"}
+    assert set(devices["feed-spare"].tags) == {"flow", "pressure", "running", "level"}
+    assert devices["feed-spare"].every == 5.0
+    assert found.root.assets["a-07"].tags[0] == "feed-07.flow"
+
+
+def test_check_prints_what_they_come_to_and_where_it_stands(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(home))
+    (home / "fieldgate.yaml").write_text((CONFIG / "fieldgate.yaml").read_text())
+    assert main(["check", "--expanded", "--config", str(home / "fieldgate.yaml")]) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"^connect: tcp://10\.0\.5\.12:502\?unit=1 +# templates/pump\.yaml:8$", text, re.MULTILINE)
+    assert re.search(r"^    scale: 0\.01 +# templates/pump\.csv:3:5$", text, re.MULTILINE)
+    assert re.search(r"^password: !secret press-2 +# devices\.d/press-2\.yaml:\d+$", text, re.MULTILINE)
+    assert main(["check", "--expanded", "--json", "--config", str(home / "fieldgate.yaml")]) == 0
+    machine = capsys.readouterr().out
+    assert len(json.loads(machine)["expanded"]) == 17
+    assert SECRET not in text + machine
+
+
+def shown() -> dict[str, str]:
+    """The files that docs/many-from-one.md shows, by name."""
+    return dict(SHOWN.findall((CONFIG.parent / "docs/many-from-one.md").read_text()))
+
+
+def test_the_examples_of_many_from_one_load(tmp_path: Path) -> None:
+    for name, text in shown().items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert {Path(name).name for name in shown()} >= {"pump@2.yaml", "pump.csv", "pumps.yaml", "mixers.yaml"}
+    found = read(tmp_path, shown()["fieldgate.yaml"])
+    devices = {device.device: device for device in found.devices}
+    assert len(devices) == 203
+    assert len(found.root.assets) == 200
+    assert devices["pump-200"].tags["pressure"].range == (0.0, 16.0)
+    assert set(devices["pump-north"].tags) == {"flow", "pressure", "level"}
+    assert devices["mixer-b"].connection() == "10.0.7.20:502"
+    assert not found.warnings
 
 
 def test_every_commented_line_is_the_default(home: Path) -> None:

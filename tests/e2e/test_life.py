@@ -51,6 +51,18 @@ def test_status_tells_a_person_and_a_program(site: Site) -> None:
     assert "broker away" in told.stdout
 
 
+def test_why_names_what_is_in_the_way(site: Site) -> None:
+    asked = site.verb("why", "farm-0.r8", "--state", str(site.state), "--json")
+    assert asked.returncode == OK, asked.stderr
+    assert json.loads(asked.stdout)["culprit"] == "broker"  # there is none, and all values are sent
+    told = site.verb("why", "pair", "--state", str(site.state))
+    assert told.returncode == OK, told.stderr
+    assert "2 devices answer" in told.stdout
+    wrong = site.verb("why", "farm-0.r999", "--state", str(site.state))
+    assert wrong.returncode == FAILED
+    assert "there is no tag and no asset 'farm-0.r999'; did you mean" in wrong.stderr
+
+
 def test_read_shows_every_tag_while_the_gateway_runs(site: Site) -> None:
     asked = site.verb("read", "--json")
     assert asked.returncode == OK, asked.stderr

@@ -147,7 +147,7 @@ def test_metrics_are_read_when_somebody_asks() -> None:
 
 
 def test_the_web_server_answers_its_table_and_nothing_else() -> None:
-    server = WebServer("127.0.0.1:0", {"/healthz": lambda: json_answer(HTTPStatus.OK, {"alive": True})})
+    server = WebServer("127.0.0.1:0", {"/healthz": lambda _: json_answer(HTTPStatus.OK, {"alive": True})})
     server.start()
     try:
         with urllib.request.urlopen(f"http://{server.address}/healthz", timeout=5) as answer:

@@ -12,6 +12,7 @@ from gateway.config.schema import AlarmConfig
 from gateway.stages.alarm import (
     ACTIVE,
     APART,
+    LONGEST,
     RAISE_BY,
     RAISE_MAX,
     SECOND,
@@ -39,7 +40,7 @@ class Line:
         for score in scores:
             self.now += round(step * SECOND)
             columns = np.array([score]), np.array([threshold]), np.array([self.now])
-            moved += self.alarms.step(np.zeros(1, np.int64), *columns)
+            moved += self.alarms.expire(self.now) + self.alarms.step(np.zeros(1, np.int64), *columns)
         return moved
 
     def command(self, event: Event, until: int | None = None) -> Transition | None:
@@ -193,17 +194,43 @@ def test_shelving_ends_at_its_time_and_a_score_still_above_raises_at_once() -> N
     assert [moved.event for moved in line.rows(2)] == [Event.UNSHELVE, Event.RAISE]
 
 
-def test_shelving_ends_though_the_asset_abstains() -> None:
+def test_shelving_ends_though_the_asset_has_no_rows() -> None:
     line = put(State.NORMAL)
     line.command(Event.SHELVE, until=line.now + 2 * SECOND)
-    assert [moved.event for moved in line.rows(np.nan, np.nan, np.nan)] == [Event.UNSHELVE]
+    assert line.alarms.expire(line.now + SECOND) == []
+    assert [moved.event for moved in line.alarms.expire(line.now + 2 * SECOND)] == [Event.UNSHELVE]
+    assert line.alarms.until(0) is None
 
 
-def test_shelving_without_an_end_stays() -> None:
+@pytest.mark.parametrize("until", [None, 10**9])
+def test_no_alarm_is_shelved_for_longer_than_a_day(until: int | None) -> None:
+    line = put(State.NORMAL)
+    line.command(Event.SHELVE, until=until and line.now + until * SECOND)
+    assert line.alarms.until(0) == line.now + LONGEST
+    assert line.alarms.expire(line.now + LONGEST - 1) == []
+    assert [moved.event for moved in line.alarms.expire(line.now + LONGEST)] == [Event.UNSHELVE]
+
+
+def test_shelving_that_was_set_before_the_clock_went_back_is_over() -> None:
     line = put(State.NORMAL)
     line.command(Event.SHELVE)
-    assert line.rows(*[0.0] * 5, step=1e6) == []
-    assert line.state is State.SHELVED
+    assert [moved.event for moved in line.alarms.expire(line.now - 10 * SECOND)] == [Event.UNSHELVE]
+
+
+def test_a_record_of_shelving_without_an_end_is_over_at_the_first_look() -> None:
+    line = put(State.NORMAL)
+    line.command(Event.SHELVE)
+    line.alarms.restore(0, line.alarms.snapshot(0) | {"until": -1})
+    assert [moved.event for moved in line.alarms.expire(line.now)] == [Event.UNSHELVE]
+
+
+def test_a_latched_alarm_stays_active_until_somebody_knows_of_it() -> None:
+    line = Line(PLAIN.model_copy(update={"latch": True}))
+    line.rows(2)
+    assert line.rows(*[0] * 50) == []
+    line.command(Event.ACKNOWLEDGE)
+    [moved] = line.rows(0)
+    assert (moved.previous, moved.event, moved.state) == (State.ACTIVE_ACKNOWLEDGED, Event.RETURN, State.NORMAL)
 
 
 def spent(config: AlarmConfig = PLAIN) -> Line:

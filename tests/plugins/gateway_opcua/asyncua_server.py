@@ -1,4 +1,4 @@
-"""An OPC UA server in a process of its own: `python asyncua_server.py PORT [NODES]`.
+"""An OPC UA server in a process of its own: `python asyncua_server.py PORT [NODES [NAMESPACES]]`.
 
 It takes commands by line on stdin: add NAME | delete NAME | write NAME VALUE. Each is answered with a line, as is the
 start.
@@ -22,6 +22,7 @@ from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+BAD_SENSOR_FAILURE = 0x808C0000
 URI = "http://fieldgate.test/line"
 EVERY_TYPE: dict[str, tuple[Any, ua.VariantType]] = {
     "Boolean": (True, ua.VariantType.Boolean),
@@ -56,11 +57,13 @@ class Users(UserManager):
         return User(role=UserRole.Admin) if known else None
 
 
-async def serve(port: int, count: int) -> None:
+async def serve(port: int, count: int = 20, others: int = 0) -> None:
     server = Server(user_manager=Users())
     await server.init()
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/line")
     await _secure(server)
+    for i in range(others):
+        await server.register_namespace(f"urn:other:{i}")
     index = await server.register_namespace(URI)
     folder = await server.nodes.objects.add_folder(index, "Line")
     nodes = {}
@@ -68,8 +71,47 @@ async def serve(port: int, count: int) -> None:
         nodes[f"N{i}"] = await folder.add_variable(_node(f"N{i}", index), f"N{i}", float(i))
     for name, (value, kind) in EVERY_TYPE.items():
         nodes[name] = await folder.add_variable(_node(name, index), name, value, kind)
+    await _boiler(server, index)
     async with server:
         await _obey(server, folder, nodes, index)
+
+
+async def _boiler(server: Server, index: int) -> None:
+    """A machine as makers model it: units and ranges, an array, what is bad or not readable, and a way back up."""
+    boiler = await server.nodes.objects.add_object(_node("Boiler", index), _name("Boiler #1", index))
+    has_component = ua.NodeId(ua.Int32(47))
+    await boiler.add_reference(server.nodes.objects, has_component, bidirectional=False)
+    for name, number, low, high in (("Temperature", 21.5, 0.0, 100.0), ("Pressure", 12.0, 0.0, 10.0)):
+        node = await boiler.add_variable(_node(f"Boiler.{name}", index), _name(name, index), number)
+        unit = ua.EUInformation(
+            NamespaceUri="http://www.opcfoundation.org/UA/units/un/cefact",
+            UnitId=ua.Int32(4408652),
+            DisplayName=ua.LocalizedText("°C" if name == "Temperature" else None),
+        )
+        await node.add_property(ua.NodeId(), ua.QualifiedName("EngineeringUnits"), unit)
+        await node.add_property(ua.NodeId(), ua.QualifiedName("EURange"), ua.Range(Low=low, High=high))
+    writable: dict[str, tuple[Any, ua.VariantType]] = {
+        "Setpoint": (20.5, ua.VariantType.Float),
+        "Mode": (1, ua.VariantType.Int16),
+        "On": (False, ua.VariantType.Boolean),
+        "Recipe": ("lager", ua.VariantType.String),
+        "Größe A/B": (7, ua.VariantType.Byte),
+    }
+    for name, (value, kind) in writable.items():
+        node = await boiler.add_variable(_node(f"Boiler.{name}", index), _name(name, index), value, kind)
+        await node.set_writable()
+    await boiler.add_variable(_node("Boiler.Curve", index), _name("Curve", index), [1.0, 2.0])
+    level = await boiler.add_variable(_node("Boiler.Level", index), _name("Level", index), 0.0)
+    await level.write_value(
+        ua.DataValue(ua.Variant(0.0, ua.VariantType.Double), ua.StatusCode(ua.UInt32(BAD_SENSOR_FAILURE)))
+    )
+    hidden = await boiler.add_variable(_node("Boiler.Key", index), _name("Key", index), "secret")
+    for attribute in (17, 18):  # access level, and that of the user
+        await hidden.write_attribute(attribute, ua.DataValue(ua.Variant(0, ua.VariantType.Byte)))
+
+
+def _name(name: str, index: int) -> ua.QualifiedName:
+    return ua.QualifiedName(name, ua.UInt16(index))
 
 
 def _node(name: str, index: int) -> ua.NodeId:
@@ -112,4 +154,4 @@ def _say(word: str) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
-    asyncio.run(serve(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 20))
+    asyncio.run(serve(*map(int, sys.argv[1:])))

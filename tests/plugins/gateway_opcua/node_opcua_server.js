@@ -1,13 +1,15 @@
-// A server of another maker (node-opcua): `node node_opcua_server.js PORT PKI_FOLDER`. Commands by line on stdin:
+// A server of another maker (node-opcua): `node node_opcua_server.js PORT PKI_FOLDER [NODES]`. Commands by line on stdin:
 // write NAME VALUE | delete NAME. Each is answered with "done"; the start with "ready".
 const readline = require("node:readline");
 const { OPCUAServer } = require("node-opcua-server");
 const { OPCUACertificateManager } = require("node-opcua-certificate-manager");
 const { VariantArrayType } = require("node-opcua-variant");
+const { standardUnits } = require("node-opcua-data-access");
 const { nodesets } = require("node-opcua-nodesets");
 
 const port = Number(process.argv[2]);
 const pki = process.argv[3];
+const count = Number(process.argv[4] ?? 300);
 
 const values = {
   Double: ["Double", 21.5], Float: ["Float", 1.5], Int16: ["Int16", -7], UInt32: ["UInt32", 4000000000],
@@ -31,12 +33,21 @@ async function main() {
       minimumSamplingInterval: 20 });
     nodes[name].setValueFromSource({ dataType, arrayType: VariantArrayType.Scalar, value });
   }
-  for (let i = 0; i < 300; i++) {
+  for (let i = 0; i < count; i++) {
     const node = space.addVariable({ componentOf: folder, browseName: `N${i}`, nodeId: `s=N${i}`, dataType: "Double",
       minimumSamplingInterval: 20 });
     node.setValueFromSource({ dataType: "Double", value: i });
     nodes[`N${i}`] = node;
   }
+  const boiler = space.addObject({ organizedBy: server.engine.addressSpace.rootFolder.objects, browseName: "Boiler" });
+  space.addAnalogDataItem({ componentOf: boiler, browseName: "Temperature", nodeId: "s=Boiler.Temperature", dataType: "Double",
+    engineeringUnitsRange: { low: -20, high: 120 }, engineeringUnits: standardUnits.degree_celsius,
+    value: { dataType: "Double", value: 21.5 } });
+  space.addVariable({ componentOf: boiler, browseName: "Setpoint", nodeId: "s=Boiler.Setpoint", dataType: "Float",
+    accessLevel: "CurrentRead | CurrentWrite", userAccessLevel: "CurrentRead | CurrentWrite",
+    value: { dataType: "Float", value: 20.5 } });
+  space.addVariable({ componentOf: boiler, browseName: "Serial", nodeId: "s=Boiler.Serial", dataType: "UInt32",
+    accessLevel: "CurrentRead", userAccessLevel: "CurrentRead", value: { dataType: "UInt32", value: 4711 } });
   await server.start();
   console.log("ready");
   for await (const line of readline.createInterface({ input: process.stdin })) {

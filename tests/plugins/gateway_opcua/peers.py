@@ -62,8 +62,10 @@ def start(command: list[str], port: int, env: dict[str, str] | None = None) -> I
         process.stop()
 
 
-def start_asyncua(port: int, nodes: int = 20) -> contextlib.AbstractContextManager[Process]:
-    return start([sys.executable, str(HERE / "asyncua_server.py"), str(port), str(nodes)], port)
+def start_asyncua(port: int, nodes: int = 20, namespaces: int = 0) -> contextlib.AbstractContextManager[Process]:
+    """`namespaces`: how many others are numbered before that of the nodes."""
+    command = [sys.executable, str(HERE / "asyncua_server.py"), str(port), str(nodes), str(namespaces)]
+    return start(command, port)
 
 
 NODE = Path(tempfile.gettempdir()) / "fieldgate-node"

@@ -18,17 +18,21 @@ from tests.plugins.gateway_opcua.asyncua_server import URI
 NUMBERS = ["Boolean", "SByte", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Float", "Double", "DateTime"]
 
 
-def device(port: int, tags: list[str], name: str = "heater", **options: Any) -> OpcuaDevice:
-    """A device whose tags are nodes of the asyncua server with the same name, unless they are node ids."""
+def device(port: int, tags: list[str] | dict[str, dict[str, Any]], name: str = "heater", **options: Any) -> OpcuaDevice:
+    """A device with these tags: a table of them, node ids, or names of nodes of the asyncua server."""
     table: dict[str, Any] = {
         "device": name,
         "adapter": "opcua",
         "connect": f"opc.tcp://127.0.0.1:{port}",
         "every": "100ms",
         "timeout": "3s",
-        "tags": {tag.rpartition("=")[2]: {"node": tag if "=" in tag else f"nsu={URI};s={tag}"} for tag in tags},
+        "tags": tags if isinstance(tags, dict) else {tag.rpartition("=")[2]: {"node": _node(tag)} for tag in tags},
     }
     return OpcuaDevice.model_validate(table | options)
+
+
+def _node(tag: str) -> str:
+    return tag if "=" in tag else f"nsu={URI};s={tag}"
 
 
 async def eventually(condition: Callable[[], bool], within: float = 10.0) -> None:

@@ -52,6 +52,9 @@ def test_the_port_is_spelt_out(url: str, meant: str) -> None:
         ({"connect": "opc.tcp://plc:99999"}, "(?i)port"),
         ({"connect": "opc.tcp://plc :4840"}, "no spaces"),
         ({"tags": {"temp": {"node": "Heater.Temp"}}}, "no node id"),
+        ({"tags": {"temp": {"path": "Objects/Temp"}}}, "no browse path"),
+        ({"tags": {"temp": {"unit": "K"}}}, "either a node or a path"),
+        ({"tags": {"temp": {"node": "i=1", "path": "/Objects"}}}, "either a node or a path"),
         ({"password": "x"}, "password is set but user is not"),
         ({"trust": "server.pem"}, "security is none"),
         ({"security": "encrypt"}, "sign_and_encrypt"),
@@ -62,6 +65,11 @@ def test_the_port_is_spelt_out(url: str, meant: str) -> None:
 def test_what_makes_no_sense_is_refused_with_a_reason(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ValidationError, match=complaint):
         made(**options)
+
+
+def test_a_tag_says_what_is_read() -> None:
+    tags = {"a": {"node": "ns=2;s=A"}, "b": {"path": "/Objects/2:B"}}
+    assert [tag.describe() for tag in made(tags=tags).tags.values()] == ["ns=2;s=A", "/Objects/2:B"]
 
 
 def test_a_password_is_never_shown() -> None:

@@ -1,0 +1,311 @@
+"""Commands over MQTT through a real broker, on both versions of the protocol: answered, audited, bounded."""
+
+import asyncio
+import contextlib
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.config.schema import MqttConfig, OutboxConfig
+from gateway.deliver.ear import Ear, read
+from gateway.deliver.outbox import Outbox
+from gateway.deliver.publisher import Publisher
+from gateway.deliver.topics import Topics
+from gateway.operators.desk import Desk
+from gateway.ops.files import RealFiles
+from gateway.pipeline import Outward
+from gateway.sdk.testing import LoopClock, SilentLog
+from tests.deliver.brokers import WITHIN, Process, free_port, mosquitto
+from tests.operators.rig import ALARM, Rig
+
+PLAIN = "allow_anonymous true"
+COMMAND, RESULT = "fieldgate/g/command/alarm", "fieldgate/g/command/result"
+
+
+@pytest.fixture(autouse=True)
+def nothing_blocks_the_loop() -> None:
+    """No guard: the test's own client blocks."""
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Process]:
+    process = mosquitto(tmp_path, free_port(), PLAIN)
+    process.start()
+    yield process
+    process.kill()
+
+
+class Operator:
+    """Somebody with an MQTT client."""
+
+    def __init__(self, port: int, version: str) -> None:
+        self.v5 = version == "5"
+        self.heard: list[tuple[str, dict[str, Any], bytes | None]] = []
+        self.client = Client(
+            CallbackAPIVersion.VERSION2, client_id="operator", protocol=MQTTv5 if self.v5 else MQTTv311
+        )
+        ready = threading.Event()
+        self.client.on_subscribe = lambda *_: ready.set()
+        self.client.on_message = self._message
+        self.client.connect("127.0.0.1", port)
+        self.client.subscribe([("fieldgate/g/#", 1), ("replies/#", 1)])
+        self.client.loop_start()
+        assert ready.wait(WITHIN)
+
+    def _message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        if message.topic != COMMAND:
+            correlation = getattr(message.properties, "CorrelationData", None)
+            self.heard.append((message.topic, json.loads(message.payload), correlation))
+
+    def send(self, body: bytes, *, retain: bool = False, to: str = "", correlation: bytes = b"") -> None:
+        properties = Properties(PacketTypes.PUBLISH) if to else None  # type: ignore[no-untyped-call]
+        if properties is not None:
+            properties.ResponseTopic = to
+            properties.CorrelationData = correlation
+        self.client.publish(COMMAND, body, qos=1, retain=retain, properties=properties).wait_for_publish(WITHIN)
+
+    def on(self, topic: str) -> list[dict[str, Any]]:
+        return [body for where, body, _ in self.heard if where == topic]
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+class Site(Rig):
+    """The pipeline's messages go through a real outbox to a real broker."""
+
+    def __init__(self, folder: Path, port: int, **options: Any) -> None:
+        super().__init__()
+        clock, self.log = LoopClock(), SilentLog()
+        base = {"url": f"mqtt://127.0.0.1:{port}", "reconnect_max": "200ms", "commands": True}
+        mqtt = MqttConfig.model_validate(base | options)
+        self.outbox = Outbox(RealFiles(), folder / "outbox", OutboxConfig(), clock, log=self.log)
+        self.outbox.open()
+        self.publisher = Publisher(self.outbox, mqtt, "g", clock, self.log, jitter=lambda: 0.5)
+        self.pipeline._out = Outward("g", self.outbox, self.publisher.topics.of, "off")
+        self.desk = Desk(self.commands, folder, "g", self.log)
+        self.desk.listen(self.publisher)
+
+    @property
+    def listening(self) -> bool:
+        return self.publisher.ear is not None and self.publisher.ear.listening
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator["Site"]:
+        self.outbox.start()
+        task = asyncio.create_task(self.publisher.run())
+        try:
+            yield self
+        finally:
+            await self.publisher.stop()
+            await asyncio.wait_for(task, WITHIN)
+            assert await self.outbox.close(WITHIN)
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    for _ in range(int(WITHIN / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"timed out: {what}")
+
+
+@contextlib.asynccontextmanager
+async def site(folder: Path, broker: Process, version: str, **options: Any) -> AsyncIterator[tuple[Site, Operator]]:
+    operator = await asyncio.to_thread(Operator, broker.ports[0], version)
+    try:
+        async with Site(folder, broker.ports[0], version=version, **options).running() as one:
+            await until(lambda: one.listening, "subscribed")
+            one.row(50.0)
+            one.row(95.0)
+            yield one, operator
+    finally:
+        operator.close()
+
+
+def command(**fields: Any) -> bytes:
+    return json.dumps({"asset": ALARM, "action": "ack", **fields}).encode()
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_command_is_carried_out_told_of_and_answered(tmp_path: Path, broker: Process, version: str) -> None:
+    async with site(tmp_path, broker, version) as (_, operator):
+        await asyncio.to_thread(operator.send, command(id="c1", by="ann", comment="seen"))
+        await until(lambda: operator.on(RESULT), "the answer")
+        await until(lambda: operator.on(f"fieldgate/g/event/{ALARM}"), "the audit")
+        await until(lambda: len(operator.on(f"fieldgate/g/alarm/{ALARM}")) == 2, "the alarm")
+    [answer] = operator.on(RESULT)
+    assert (answer["id"], answer["result"], answer["state"]) == ("c1", "done", "active-acknowledged")
+    assert operator.on(f"fieldgate/g/alarm/{ALARM}")[1]["by"] == "ann"
+    [event] = operator.on(f"fieldgate/g/event/{ALARM}")
+    assert (event["kind"], event["fields"]["id"], event["fields"]["via"]) == ("command", "c1", "mqtt")
+
+
+async def test_an_answer_goes_where_the_sender_wants_it_and_bears_its_mark(tmp_path: Path, broker: Process) -> None:
+    async with site(tmp_path, broker, "5") as (_, operator):
+        await asyncio.to_thread(operator.send, command(), to="replies/hmi-2", correlation=b"\x00\xff7")
+        await until(lambda: operator.on("replies/hmi-2"), "the answer")
+    [(_, answer, correlation)] = [one for one in operator.heard if one[0] == "replies/hmi-2"]
+    assert answer["result"] == "done"
+    assert correlation == b"\x00\xff7"
+    assert operator.on(RESULT) == []
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_what_is_refused_is_answered_with_its_reason_and_told_of(
+    tmp_path: Path, broker: Process, version: str
+) -> None:
+    bodies = [
+        (b"ack!", "malformed"),
+        (b'{"x": "' + b"y" * 5000 + b'"}', "malformed"),
+        (command(asset="valve"), "unknown"),
+        (command(action="unshelve"), "illegal"),
+        (command(expires="2001-01-01T00:00:00Z"), "expired"),
+    ]
+    async with site(tmp_path, broker, version) as (one, operator):
+        for body, _ in bodies:
+            await asyncio.to_thread(operator.send, body)
+        await until(lambda: len(operator.on(RESULT)) == len(bodies), "answers")
+        told = [f"fieldgate/g/event/{name}" for name in ("command", ALARM)]
+        await until(lambda: sum(len(operator.on(topic)) for topic in told) == len(bodies), "the audit")
+        assert [answer["reason"] for answer in operator.on(RESULT)] == [reason for _, reason in bodies]
+        assert one.commands.refused == {"malformed": 2, "unknown": 1, "illegal": 1, "expired": 1}
+
+
+async def test_a_message_that_would_fill_the_memory_is_not_even_sent_to_us(tmp_path: Path, broker: Process) -> None:
+    async with site(tmp_path, broker, "5") as (one, operator):
+        await asyncio.to_thread(operator.send, command(comment="x" * 10_000_000))
+        await asyncio.to_thread(operator.send, command())
+        await until(lambda: operator.on(RESULT), "the other one is answered")
+        assert one.publisher.counters["connects"] == 1
+        assert not one.commands.refused
+
+
+def test_of_what_is_too_large_only_so_much_is_kept() -> None:
+    ear = Ear(Topics("{class}", "g"), lambda _requests, _no_room: None, SilentLog())
+    message = MQTTMessage()
+    message.payload = b"x" * 10_000_000
+    ear.keep(message)
+    assert len(message.payload) <= 5000
+
+
+async def test_a_command_that_comes_twice_is_done_once(tmp_path: Path, broker: Process) -> None:
+    async with site(tmp_path, broker, "5") as (one, operator):
+        for _ in range(2):
+            await asyncio.to_thread(operator.send, command(id="c1"))
+        await until(lambda: len(operator.on(RESULT)) == 2, "answers")
+        assert [answer["repeated"] for answer in operator.on(RESULT)] == [False, True]
+        assert one.commands.counters["commands_done_total"] == 1
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+async def test_a_retained_command_is_never_carried_out(tmp_path: Path, broker: Process, version: str) -> None:
+    operator = await asyncio.to_thread(Operator, broker.ports[0], version)
+    await asyncio.to_thread(operator.send, command(), retain=True)
+    operator.close()
+    async with site(tmp_path, broker, version) as (one, other):
+        await asyncio.to_thread(other.send, command(action="shelve"))
+        await until(lambda: one.commands.counters["commands_done_total"], "the other command")
+        assert one.commands.refused == ({} if version == "5" else {"malformed": 1})
+
+
+async def test_commands_go_on_after_the_broker_was_away(tmp_path: Path, broker: Process) -> None:
+    async with Site(tmp_path, broker.ports[0]).running() as one:
+        await until(lambda: one.listening, "subscribed")
+        broker.kill()
+        await until(lambda: not one.publisher.connected, "lost")
+        await asyncio.to_thread(broker.start)
+        await until(lambda: one.publisher.connected and one.listening, "back")
+        operator = await asyncio.to_thread(Operator, broker.ports[0], "5")
+        await asyncio.to_thread(operator.send, command(action="shelve"))
+        await until(lambda: operator.on(RESULT), "the answer")
+        operator.close()
+
+
+async def test_a_flood_is_bounded_and_counted(tmp_path: Path, broker: Process) -> None:
+    async with site(tmp_path, broker, "5") as (one, operator):
+        for _ in range(400):
+            operator.client.publish(COMMAND, command(), qos=1)
+        await until(
+            lambda: one.commands.counters["commands_dropped_total"] + one.commands.refused["illegal"] == 399, "all seen"
+        )
+        assert one.commands.refused["illegal"] <= 50
+        one.commands.tick()
+        await until(lambda: operator.on("fieldgate/g/event/command"), "told of")
+
+
+@pytest.mark.parametrize(("code", "logged"), [(1, []), (0x87, ["commands not subscribed"])])
+def test_a_subscription_that_the_broker_refuses_is_logged(code: int, logged: list[str]) -> None:
+    log = SilentLog()
+    ear = Ear(Topics("fieldgate/{gateway}/{class}/{name}", "g"), lambda _requests, _no_room: None, log)
+    ear.subscribed([ReasonCode(PacketTypes.SUBACK, identifier=code)])
+    assert [event for _, event, _ in log.lines] == logged
+    assert ear.listening is not bool(logged)
+
+
+async def test_nothing_is_subscribed_unless_the_configuration_says_so(tmp_path: Path, broker: Process) -> None:
+    operator = await asyncio.to_thread(Operator, broker.ports[0], "5")
+    rig = Site(tmp_path, broker.ports[0])
+    rig.publisher.ear = None
+    async with rig.running() as one:
+        await until(lambda: one.publisher.connected, "connected")
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(operator.send, command(action="shelve"))
+        await asyncio.sleep(0.3)
+        assert not one.commands.counters
+        assert not one.commands.refused
+    operator.close()
+
+
+@pytest.mark.parametrize(
+    ("template", "topic", "result"),
+    [
+        ("fieldgate/{gateway}/{class}/{name}", COMMAND, RESULT),
+        ("x/{gateway}/{class}", "x/g/command", "x/g/command/result"),
+    ],
+)
+def test_the_topics_come_from_the_template(template: str, topic: str, result: str) -> None:
+    ear = Ear(Topics(template, "g"), lambda _requests, _no_room: None, SilentLog())
+    assert (ear.topic, ear.result) == (topic, result)
+
+
+@pytest.mark.parametrize("to", [COMMAND, "replies/#", "$SYS/x", ""])
+def test_an_answer_never_goes_where_it_must_not(to: str) -> None:
+    taken: list[Any] = []
+    ear = Ear(
+        Topics("fieldgate/{gateway}/{class}/{name}", "g"), lambda requests, _: taken.extend(requests), SilentLog()
+    )
+    message = MQTTMessage(topic=COMMAND.encode())
+    message.payload = command()
+    message.properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    message.properties.ResponseTopic = to
+    assert ear.keep(message)
+    ear.hand_over()
+    assert taken[0].answer_to == RESULT
+
+
+def test_the_network_thread_keeps_a_hundred_and_counts_the_others() -> None:
+    taken: list[tuple[int, int]] = []
+    ear = Ear(Topics("{class}", "g"), lambda requests, no_room: taken.append((len(requests), no_room)), SilentLog())
+    posted = [ear.keep(MQTTMessage()) for _ in range(130)]
+    assert posted == [True] + [False] * 129, "one call to the loop for all"
+    ear.hand_over()
+    assert taken == [(100, 30)]
+    assert ear.keep(MQTTMessage())
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"\xff", b'{"asset": "' + b"x" * 5000 + b'"}'])
+def test_what_is_no_table_is_said_to_be_none(body: bytes) -> None:
+    content, fault = read(body)
+    assert content is None
+    assert fault
