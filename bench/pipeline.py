@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from gateway.cli.run import loop_factory
 from gateway.config.schema import AlarmConfig, AssetConfig, OutboxConfig, PipelineConfig
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.topics import Topics
@@ -311,7 +312,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--side", choices=("ours", "control", "nothing"))
     args = parser.parse_args(arguments)
     if args.side:
-        asyncio.run(side(args.side, args.seconds))
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:  # the daemon's own loop, for all sides
+            runner.run(side(args.side, args.seconds))
         return 0
     found: dict[str, list[dict[str, Any]]] = {"nothing": [], "ours": [], "control": []}
     for _ in range(args.rounds):

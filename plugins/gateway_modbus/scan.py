@@ -4,7 +4,7 @@ Devices of one profile share their plan and their decoder, and are decoded toget
 
 A block that the device refuses is halved until the refused tag stands alone; that tag then rests, and all others flow.
 A block that stays silent while others of its unit answer is treated alike. What was refused is tried again every five
-minutes; what was silent, as on a bad line, first after ten seconds and then ever more rarely. When the last tag of a
+minutes; what was silent, as on a bad line, first after ten seconds, then more rarely, each minute at least. When the last tag of a
 block is back the block is read whole again.
 """
 
@@ -30,7 +30,8 @@ from gateway_modbus.tag import ModbusTag
 
 PROFILES: Final = 256  # layouts of devices whose plan and decoder are kept to be shared
 REST: Final = 300.0  # seconds between two trials of a tag that was refused
-NAP: Final = 10.0  # seconds to the first new trial of one that was silent; twice as long each time, up to REST
+NAP: Final = 10.0  # seconds to the first new trial of one that was silent; twice as long each time, up to
+LONGEST_NAP: Final = 60.0  # this: a bad line may silence sound registers, and one that is dead costs a timeout a trial
 PATIENCE: Final = 3  # silences of a block, its unit answering otherwise, that count as a refusal
 
 
@@ -127,7 +128,7 @@ class Scan:
         if not part.rested:
             self.refused.append(self.group.tags[part.rows[0]])
             self._counters["tags_refused_total"] += 1
-        part.nap = min(2 * part.nap or NAP, REST) if silent else REST
+        part.nap = min(2 * part.nap or NAP, LONGEST_NAP) if silent else REST
         part.until, part.rested = now + part.nap, True
         return []
 

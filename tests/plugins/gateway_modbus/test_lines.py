@@ -101,13 +101,13 @@ async def test_damaged_answers_never_become_values_and_the_line_recovers(scheme:
             assert link is None or (len(link._stream) <= 2048 and len(link._given_up) <= 64)
             made.mutate = lambda answer: answer
             seen = len(one.sink.data)
-            # a register that happened to be silent three times in a row rests for minutes; its line does not
+            # a register that happened to be silent three times in a row rests for a minute at most
             await one.until(
                 lambda: all(
                     any((batch.status == 0).any() for batch in one.sink.data[seen:] if batch.device == device)
                     for device in range(3)
                 ),
-                2 * PATIENT,
+                4 * PATIENT,
             )
 
 

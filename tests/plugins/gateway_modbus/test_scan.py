@@ -157,13 +157,13 @@ def test_a_silent_register_is_found_and_all_others_flow() -> None:
     assert batch.status[3] == quality.BAD_TIMEOUT
 
 
-def test_what_was_silent_is_tried_again_after_ten_seconds_and_then_ever_more_rarely() -> None:
+def test_what_was_silent_is_tried_again_after_ten_seconds_and_then_more_rarely() -> None:
     """A bad line silences sound registers, too: they must not rest for long. A dead one must not cost much."""
     scan, _, _ = _scan(_registers(*range(16), *range(100, 108)))
     machine, waits = Machine(), []
     machine.mute = {3}
     tried, rest = 0.0, 0
-    for now in range(1200):
+    for now in range(420):
         asked = scan.due(float(now))
         if rest and any(part.rested for part in asked):
             waits.append(now - tried)
@@ -171,7 +171,7 @@ def test_what_was_silent_is_tried_again_after_ten_seconds_and_then_ever_more_rar
         machine.read(scan, float(now))
         if not rest and any(part.rested for part in scan._parts):
             rest, tried = 1, now
-    assert waits == [10, 20, 40, 80, 160, 300, 300]
+    assert waits == [10, 20, 40] + [60] * 5
     machine.mute = set()
     machine.read(scan, 2000.0)
     assert not scan.batch(1).status.any()
