@@ -4,8 +4,8 @@ Devices of one profile share their plan and their decoder, and are decoded toget
 
 A block that the device refuses is halved until the refused tag stands alone; that tag then rests, and all others flow.
 A block that stays silent while others of its unit answer is treated alike. What was refused is tried again every five
-minutes; what was silent, as on a bad line, first after ten seconds, then more rarely, each minute at least. When the last tag of a
-block is back the block is read whole again.
+minutes; what was silent, as on a bad line, first after ten seconds, then more rarely, each minute at least. When the
+last tag of a block is back the block is read whole again.
 """
 
 from collections import Counter
