@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -98,6 +99,7 @@ def test_the_configuration_that_we_ship_is_right(installed: Environment, tmp_pat
     (tmp_path / "fieldgate.yaml").write_bytes((ROOT / "config/fieldgate.yaml").read_bytes())
     for sample in (ROOT / "config/devices.d").glob("*.yaml.sample"):
         (tmp_path / "devices.d" / sample.name.removesuffix(".sample")).write_bytes(sample.read_bytes())
+    shutil.copytree(ROOT / "config/templates", tmp_path / "templates")
     (tmp_path / "press-2").write_text("a password")
     config = tmp_path / "fieldgate.yaml"
     words = ("python", "-m", "gateway", "check", "--json", "--config", config)
