@@ -60,7 +60,7 @@ class Commands:
         self._known: OrderedDict[str, Outcome] = OrderedDict()  # by id
         self._left = _A_SECOND
         self._dropped = 0
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter(commands_done_total=0, commands_dropped_total=0)
         self.refused: Counter[str] = Counter()  # by reason
 
     def take(self, table: Mapping[str, Any] | None, via: str, fault: str = "") -> dict[str, Any] | None:
