@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from rig import Mosquitto, Sink, answered_us, counter_of, cpu_seconds, farm_config, journal, quantile, rss_mb
+from rig import Mosquitto, Sink, answered_us, counter_of, cpu_seconds, farm_config, journal, quantile, rss_mb, verdict
 
 from gateway.cli.children import Child, daemon, listening, simulator
 
@@ -139,8 +139,7 @@ def main() -> int:
         "dead": lambda: dead(args.seconds),
         "outage": lambda: outage(args.outage),
     }
-    verdicts = [run() for name, run in runs.items() if args.only in (None, name)]
-    return 0 if all(verdicts) else 1
+    return verdict(runs, args.only)
 
 
 if __name__ == "__main__":

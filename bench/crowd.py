@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rig import Mosquitto, Sink, answered_us, cpu_seconds, farm_config, quantile, rss_mb
+from rig import Mosquitto, Sink, answered_us, cpu_seconds, farm_config, quantile, rss_mb, verdict
 
 from gateway.cli.children import Child, daemon, simulator
 
@@ -134,8 +134,7 @@ def main() -> int:
         "back": lambda: back(args.seconds),
         "slow": lambda: slow(args.seconds),
     }
-    verdicts = [run() for name, run in runs.items() if args.only in (None, name)]
-    return 0 if all(verdicts) else 1
+    return verdict(runs, args.only)
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ from typing import Any, Protocol
 
 from bench.kill_judge import CALM, REGISTERS, WILD, Told, Torture, judge
 from bench.rig import Mosquitto, Sink, farm_config, journal
+from gateway.cli.asking import fetch
 from gateway.cli.children import Child, ChildError, daemon, listening, simulator, write_configuration
-from gateway.cli.status import fetch
 
 FARM, PERIOD = 20, "100ms"
 ASSETS, SWING = 4, "400ms"  # each with a signal that swings far beyond all that it has learnt

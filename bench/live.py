@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.asking import fetch
 from gateway.cli.children import daemon, listening, simulator, write_configuration
-from gateway.cli.status import fetch
 from gateway.cli.subscriber import Subscriber
 
 ASSET = "recording"

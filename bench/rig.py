@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,12 @@ class Sink:
     def stop(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+
+def verdict(runs: dict[str, Callable[[], bool]], only: str | None) -> int:
+    """Run all, or only one; the exit code."""
+    held = [run() for name, run in runs.items() if only in (None, name)]
+    return 0 if all(held) else 1
 
 
 def cpu_seconds(pid: int) -> float:

@@ -3,8 +3,8 @@
 import asyncio
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from gateway.deliver.publisher import Publisher
 from gateway.deliver.topics import Topics
 from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner, Surroundings, broken
+from gateway.keeping import Beside, Keeping
 from gateway.models.answers import collect
 from gateway.models.cohorts import DEFAULT, assemble
 from gateway.models.learning import Learning
@@ -38,7 +39,6 @@ from gateway.sdk.batch import Batch
 from gateway.sdk.clock import Clock
 from gateway.sdk.tags import Connection, Device, TagTable
 from gateway.stages.score import Scores
-from gateway.state.store import StateStore
 from gateway.status import Parts, Status
 from gateway.why import Why
 
@@ -64,11 +64,11 @@ class Gateway:
         self.configuration, self.clock, self.log, self.state = configuration, clock, log, state
         self.table = TagTable.build(configuration.devices)
         self.health = Health(clock)
-        self.keeper = ThreadPoolExecutor(1, "state")  # the one thread that works on the small state
-        self.fitter = ThreadPoolExecutor(1, "fit")  # calibrations take tens of milliseconds each
+        self.keeping = Keeping(state, clock, log, root.alarms.history)
+        self.fitter = Beside("fit", log)  # calibrations take tens of milliseconds each
         self.models = self._users_models()
         own = {"own": self.models.scorer} if self.models else {}
-        self.judged = assemble(root.assets, self.table, self._fit, **own)
+        self.judged = assemble(root.assets, self.table, self.fitter, **own)
         self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log=log)
         self.publisher = Publisher(self.outbox, root.mqtt, root.gateway.id, clock, log) if root.mqtt else None
         topics = Topics((root.mqtt or MqttConfig(url="mqtt://unset")).topic, root.gateway.id)
@@ -92,7 +92,6 @@ class Gateway:
         )  # fmt: skip
         self.status = Status(parts)
         self.why = Why(parts, self.status, self.table, root.telemetry)
-        self._store: StateStore | None = None
         if self.models:
             self.models.late = self._late
 
@@ -127,11 +126,7 @@ class Gateway:
         if recovery.damaged:
             text = f"{len(recovery.damages)} places damaged, {recovery.lost_bytes} bytes lost; ids go on in a new epoch"
             self._announce("outbox", "outbox damaged", text)
-        self._store = await self._kept(lambda: StateStore(self.state / "state.db"))
-        if self._store.set_aside:
-            self.log.warning("state was damaged and set aside", part="state", file=str(self._store.set_aside))
-        await self._kept(lambda: self.learning.restore(self._opened))
-        self.alarms.restore(await self._kept(self._opened.alarms), self.log)
+        await self.keeping.open(self.learning, self.alarms)
         if self.judged.detectors:
             await asyncio.to_thread(open_session)
         devices = {device.name: device for device in self.table.devices}
@@ -150,11 +145,10 @@ class Gateway:
         parts.cancel()
         [outcome] = await asyncio.gather(parts, return_exceptions=True)
         await self.outbox.close(STOP_WITHIN)
-        self._keep_state()
-        self._keep_memories()
-        await self._kept(self._opened.close)
-        self.keeper.shutdown()
-        self.fitter.shutdown(cancel_futures=True)
+        self._keep()
+        self.keeping.memories(self.learning, self.recorder)
+        await self.keeping.close()
+        self.fitter.end(finish=False)
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome
 
@@ -171,7 +165,7 @@ class Gateway:
     def _turn(self, batches: Sequence[Batch], now: int) -> None:
         self.pipeline.process(batches, now)
         self._note()
-        self._keep_state()
+        self._keep()
 
     def _note(self) -> None:
         """Remember what was scored in this turn: for those who look, and on disk."""
@@ -180,12 +174,15 @@ class Gateway:
             for _, assets, seen, _ in self.pipeline.scored:
                 self.recorder.note(assets, seen.time, seen.x)
 
+    def _keep(self) -> None:
+        self.keeping.changes(self.learning, self.alarms)
+
     def _late(self, ticket: int, scores: Scores) -> None:
         """A user's model has answered."""
         self.pipeline.scored.clear()
         self.pipeline.late(ticket, scores)
         self.status.note()
-        self._keep_state()
+        self._keep()
 
     async def _sweep(self) -> None:
         remember = self.clock.monotonic() + MEMORY
@@ -198,9 +195,9 @@ class Gateway:
             self._announce_all(self.tending.answer(await asyncio.to_thread(collect, self.state)))
             if self.clock.monotonic() >= remember:
                 remember += MEMORY
-                self._keep_memories()
+                self.keeping.memories(self.learning, self.recorder)
                 self._announce_all(self.tending.look())
-            self._keep_state()
+            self._keep()
 
     def _look_after(self) -> None:
         """Note how outbox and broker are doing."""
@@ -229,69 +226,21 @@ class Gateway:
             self.pipeline.evaluate(timed[ripe], self.clock.wall_ns())
             self._note()
             due[ripe] += every[ripe] * np.ceil((now - due[ripe]) / every[ripe] + 1e-9)
-            self._keep_state()
+            self._keep()
 
-    # -- state -------------------------------------------------------------------------------------------------------
-
-    @property
-    def _opened(self) -> StateStore:
-        assert self._store is not None  # noqa: S101 - `_open` comes before anything that keeps state
-        return self._store
-
-    async def _kept(self, work: Callable[[], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.keeper, work)
-
-    def _later(self, job: Callable[[], None]) -> None:
-        self.keeper.submit(job).add_done_callback(self._told)
-
-    def _fit(self, job: Callable[[], None]) -> None:
-        """Compute a calibration beside the loop; a fault in it is told, not swallowed with its future."""
-        self.fitter.submit(job).add_done_callback(self._told)
-
-    def _told(self, future: "Future[None]") -> None:
-        error = None if future.cancelled() else future.exception()
-        if error is not None:
-            self.log.error("work beside the loop failed", part="state", error=repr(error))
-
-    def _keep_state(self) -> None:
-        """Hand what has changed to the thread that keeps it."""
-        store = self._opened
-        for asset, fingerprint, content in self.learning.poll():
-            made = self.clock.wall_ns()
-            self._later(lambda a=asset, f=fingerprint, c=content, m=made: store.keep_calibration(a, f, m, c))  # type: ignore[misc]
-        states, changes = self.alarms.take()
-        if states:
-            self._later(lambda: store.keep_alarms(states, changes, self.configuration.root.alarms.history))
-
-    def _keep_memories(self) -> None:
-        memories, store = self.learning.memories(), self._opened
-        if memories:
-            self._later(lambda: store.keep_memories(memories))
-        if chunks := self.learning.gathering():
-            self._later(lambda: store.keep_gathered(chunks))
-        if self.recorder:
-            recorder, blocks = self.recorder, self.recorder.take()
-            self._later(lambda: recorder.write(blocks))
+    # -- what is told ------------------------------------------------------------------------------------------------
 
     def _learnt(self, asset: str, rows: int) -> None:
         self._announce(asset, "calibrated", f"{asset} has learnt from {rows} rows and judges from now on")
 
-    def _tell(self, kind: str, device: str, text: str) -> None:
-        self._announce(device, kind, text)
-
-    def _announce(self, name: str, kind: str, text: str) -> None:
-        self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text))
+    def _announce(self, name: str, kind: str, text: str, fields: Mapping[str, Any] = MappingProxyType({})) -> None:
+        self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text, fields))
 
     def _announce_all(self, news: Sequence[News]) -> None:
-        store = self._opened
         for one in news:
             if one.forget:
-                self._later(lambda asset=one.name: store.forget_calibration(asset))  # type: ignore[misc]
-            event = GatewayEvent(one.kind, one.name, self.clock.wall_ns(), one.text, one.fields)
-            self.pipeline.send(Class.EVENT, one.name, event)
-
-    def _told_of_model(self, name: str, kind: str, text: str, fields: Mapping[str, Any]) -> None:
-        self.pipeline.send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text, fields))
+                self.keeping.forget(one.name)
+            self._announce(one.name, one.kind, one.text, one.fields)
 
     # -- wiring ------------------------------------------------------------------------------------------------------
 
@@ -301,7 +250,7 @@ class Gateway:
             return None
         from gateway.models.keeper import Models, Ties  # noqa: PLC0415 - what a gateway without models need not pay
 
-        ties = Ties(self.clock, self.log, self.health, self._told_of_model)
+        ties = Ties(self.clock, self.log, self.health, self._announce)
         return Models(root.models, self.configuration.files[0].parent, self.state, ties)
 
     def _recorder(self) -> "Recorder | None":
@@ -319,7 +268,7 @@ class Gateway:
         return desk
 
     def _around(self) -> Surroundings:
-        return Surroundings(self.clock, self.log, self.health, self._budget, self._tell)
+        return Surroundings(self.clock, self.log, self.health, self._budget, self._announce)
 
     def _runners(self, adapter_of: AdapterOf) -> list[Runner]:
         self._budget = asyncio.Semaphore(CONNECTS_AT_ONCE)

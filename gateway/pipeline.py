@@ -17,7 +17,7 @@ from gateway.deliver.event import AlarmEvent, Class, GatewayEvent, encode
 from gateway.deliver.payloads.columnar import Columnar
 from gateway.ingest.image import Image
 from gateway.sdk.batch import Batch, Kind
-from gateway.sdk.quality import BAD, UNCERTAIN_ENGINEERING_UNITS_EXCEEDED
+from gateway.sdk.quality import BAD, UNCERTAIN_ENGINEERING_UNITS_EXCEEDED, is_good
 from gateway.sdk.tags import TagTable
 from gateway.stages.condition import Conditioner, Mode, Readings
 from gateway.stages.features import Gathered, gather
@@ -273,7 +273,7 @@ class Pipeline:
 
     def _send_commanded(self, transition: Transition, told: Told) -> None:
         rows = list(self._watch.rows[transition.asset])
-        good = int(np.count_nonzero(self.image.status[rows] >> 30 == 0))
+        good = int(np.count_nonzero(is_good(self.image.status[rows])))
         self._send_alarm(transition, self._teller.by_command(transition, good, told))
 
     def _send_alarm(self, transition: Transition, event: AlarmEvent) -> None:

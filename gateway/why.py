@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from gateway.deliver.event import Class
-from gateway.ops.health import State as Health
+from gateway.ops.health import State
 from gateway.sdk import TagTable, quality
 from gateway.stages.condition import Mode
 from gateway.stages.score import Abstain
@@ -57,7 +57,7 @@ class Why:
 
     def __init__(self, parts: Parts, status: Status, table: TagTable, telemetry: Mode) -> None:
         self._parts, self._status, self._table, self._telemetry = parts, status, table, telemetry
-        self._health = parts.health
+        self._cohort_of, self._member = parts.judged.watch.places()
 
     def names(self) -> tuple[str, ...]:
         """What can be asked for: assets, then tags."""
@@ -100,13 +100,12 @@ class Why:
 
     def _device(self, device: int) -> Step:
         name = self._table.devices[device].name
-        part = next((p for p in self._health.snapshot() if p["name"] == f"device {name}"), None)
-        if part is None or part["state"] == Health.STARTING:
-            since = part["since"] if part else None
-            return Step("device", Stand.STOPS, f"{name} has not been heard from yet", since)
-        if part["state"] != Health.OK:
-            return Step("device", Stand.STOPS, f"{name}: {part['why']}; {part['remedy']}", part["since"])
-        return Step("device", Stand.OK, f"{name} answers", part["since"])
+        part = self._parts.health.part(f"device {name}")
+        if part is None or part.state is State.STARTING:
+            return Step("device", Stand.STOPS, f"{name} has not been heard from yet")
+        if part.state is not State.OK:
+            return Step("device", Stand.STOPS, f"{name}: {part.why}; {part.remedy}", part.since / 1e9)
+        return Step("device", Stand.OK, f"{name} answers", part.since / 1e9)
 
     def _quality(self, row: int) -> Step:
         image, name = self._parts.pipeline.image, self._table.names[row]
@@ -149,10 +148,10 @@ class Why:
         return Step("quality", Stand.OK, f"all {len(rows)} tags are good")
 
     def _sensors(self, asset: int, rows: tuple[int, ...]) -> Step:
-        cohort, member = self._place(asset)
-        if cohort is None or cohort.sensors is None:
+        sensors = self._parts.judged.watch.cohorts[self._cohort_of[asset]].sensors
+        if sensors is None:
             return Step("sensors", Stand.OK, "its sensors are not judged")
-        faults = cohort.sensors.fault[member]
+        faults = sensors.fault[self._member[asset]]
         found = [
             f"{self._table.names[rows[i]]} is {Fault(int(faults[i])).words}"
             for i in np.flatnonzero((faults >= Fault.SUSPECT) & (faults < Fault.RELEASED))[:_SHOWN]
@@ -218,9 +217,8 @@ class Why:
         if publisher is None:
             return Step("broker", Stand.STOPS, "no broker is configured; set mqtt.url")
         if not publisher.connected:
-            part = next((p for p in self._health.snapshot() if p["name"] == "broker"), None)
-            why = publisher.last_error or "not reached yet"
-            return Step("broker", Stand.STOPS, f"the broker is away: {why}", part["since"] if part else None)
+            part, why = self._parts.health.part("broker"), publisher.last_error or "not reached yet"
+            return Step("broker", Stand.STOPS, f"the broker is away: {why}", part.since / 1e9 if part else None)
         refused = publisher.counters["refused"]
         if refused:
             return Step("broker", Stand.EXPLAINS, f"the broker has refused {refused} messages: {publisher.last_error}")
@@ -229,13 +227,6 @@ class Why:
         )
 
     # -- helpers -----------------------------------------------------------------------------------------------------
-
-    def _place(self, asset: int) -> tuple[Any, int]:
-        for cohort in self._parts.judged.watch.cohorts:
-            found = np.flatnonzero(cohort.assets == asset)
-            if len(found):
-                return cohort, int(found[0])
-        return None, 0
 
     def _value(self, row: int, value: float) -> str:
         unit = self._table.units[row]

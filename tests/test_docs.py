@@ -168,8 +168,11 @@ def test_the_event_that_is_shown_is_what_the_gateway_sends() -> None:
 def test_every_kind_of_event_has_its_row() -> None:
     said = {row[0].strip("`") for row in rows((DOCS / "messages.md").read_text(), "kind")}
     sent = re.findall(r'_announce\([\w".]+, "([^"]+)"', (ROOT / "gateway/app.py").read_text())
-    sent += re.findall(r'tell\("([^"]+)"', (ROOT / "gateway/ingest/runner.py").read_text())
-    sent += re.findall(r'_send\("([^"]+)"', (ROOT / "gateway/operators/commands.py").read_text())
+    sent += re.findall(r'tell\(device\.name, "([^"]+)"', (ROOT / "gateway/ingest/runner.py").read_text())
+    choices = re.findall(
+        r'_send\("([^"]+)"(?: if .+ else "([^"]+)")?', (ROOT / "gateway/operators/commands.py").read_text()
+    )
+    sent += [kind for pair in choices for kind in pair if kind]
     sent += re.findall(r'GatewayEvent\("([^"]+)"', (ROOT / "gateway/operators/flood.py").read_text())
     assert said == set(sent)
 

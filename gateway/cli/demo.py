@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.cli.asking import fetch
 from gateway.cli.children import Child, daemon, listening, simulator, write_configuration
 from gateway.cli.common import FAILED, OK, complain, print_json
-from gateway.cli.status import fetch
 from gateway.cli.subscriber import Subscriber
 from gateway.cli.view import View
 from gateway.sdk.config import seconds

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import sys
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -135,13 +134,11 @@ def run_command(args: argparse.Namespace) -> int:
         name, version = _to_shadow(args, shelf, settings)
     else:
         name, version = args.model, args.version
-    ticket = shelf.ask({"verb": args.model_verb, "name": name, "version": version})
-    until = time.monotonic() + ANSWER_WITHIN
-    while (answer := shelf.answered(ticket)) is None:
-        if time.monotonic() > until:
-            complain("no gateway has answered; the command waits and is carried out when one runs on this state")
-            return TRY_LATER
-        time.sleep(0.1)
+    ticket = shelf.inbox.leave({"verb": args.model_verb, "name": name, "version": version})
+    answer = shelf.inbox.answered(ticket, ANSWER_WITHIN)
+    if answer is None:
+        complain("no gateway has answered; the command waits and is carried out when one runs on this state")
+        return TRY_LATER
     if args.json:
         print_json(answer)
     else:

@@ -1,57 +1,31 @@
 """`fieldgate status`: how a running gateway is doing, from its own /status."""
 
 import argparse
-import json
-import urllib.error
-import urllib.request
-from pathlib import Path
 from typing import Any
 
-from gateway.cli.common import OK, TRY_LATER, add_config, add_json, complain, print_json, state_folder
-from gateway.config.load import load
-from gateway.ingest.registry import Registry
+from gateway.cli.asking import UnansweredError, add_gateway, asked
+from gateway.cli.common import OK, complain, print_json
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb."""
     parser = subparsers.add_parser("status", help="show how a running gateway is doing")
-    add_config(parser)
-    add_json(parser)
-    parser.add_argument("--state", type=Path, help="state folder of the gateway")
-    parser.add_argument("--listen", metavar="HOST:PORT", help="where the gateway listens")
+    add_gateway(parser)
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask the gateway and print."""
-    where = args.listen or address(args)
-    if where is None:
-        complain("the gateway does not listen; set metrics.listen in the configuration, or run it with --listen")
-        return TRY_LATER
     try:
-        document = fetch(where)
-    except (OSError, urllib.error.URLError, ValueError) as error:
-        complain(f"no answer from http://{where}/status: {error}")
-        return TRY_LATER
+        document = asked(args, "/status")
+    except UnansweredError as error:
+        complain(str(error))
+        return error.code
     if args.json:
         print_json(document)
     else:
         print("\n".join(lines(document)))
     return OK
-
-
-def fetch(address: str) -> dict[str, Any]:
-    """The document of the gateway that listens at host:port."""
-    with urllib.request.urlopen(f"http://{address}/status", timeout=5.0) as answer:
-        document: dict[str, Any] = json.load(answer)
-        return document
-
-
-def address(args: argparse.Namespace) -> str | None:
-    """Where the gateway said that it listens (port 0 is only known to it), else what the configuration says."""
-    root = load(args.config, Registry().models()).root
-    told = state_folder(args.state, root.gateway.state) / "listen"
-    return told.read_text().strip() if told.is_file() else root.metrics.listen
 
 
 def lines(document: dict[str, Any]) -> list[str]:

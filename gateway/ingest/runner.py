@@ -59,7 +59,7 @@ class Surroundings:
     log: Any
     health: Health
     budget: asyncio.Semaphore  # attempts to connect that may be under way at one time
-    tell: Callable[[str, str, str], None] = lambda _kind, _device, _text: None  # an event for the plant
+    tell: Callable[[str, str, str], None] = lambda _device, _kind, _text: None  # an event for the plant
     draw: Callable[[], float] = random.random
     retry: Retry = Retry()
 
@@ -160,7 +160,7 @@ class Runner:
         self._around.health.report(_part(device), State.DEGRADED, why, "check power, network and address of the device")
         if not known:
             self._around.log.warning("device lost", device=device.name, why=why)
-            self._around.tell("device lost", device.name, f"{device.name} does not answer: {why}")
+            self._around.tell(device.name, "device lost", f"{device.name} does not answer: {why}")
 
     def _device_back(self, device_id: int) -> None:
         if device_id not in self._lost and device_id not in self._starting:
@@ -170,7 +170,7 @@ class Runner:
         self._around.health.report(_part(device), State.OK)
         if self._lost.pop(device_id, None) is not None:
             self._around.log.warning("device back", device=device.name)
-            self._around.tell("device back", device.name, f"{device.name} answers again")
+            self._around.tell(device.name, "device back", f"{device.name} answers again")
 
     def _device(self, device_id: int) -> Device:
         return next(device for device in self.connection.devices if device.id == device_id)

@@ -106,9 +106,9 @@ class Models:
             self._tasks.clear()
 
     async def _look(self) -> None:
-        for name, command in await asyncio.to_thread(self.shelf.commands):
+        for name, command in await asyncio.to_thread(self.shelf.inbox.collect):
             answer = await self._obey(command)
-            await asyncio.to_thread(self.shelf.answer, name, answer)
+            await asyncio.to_thread(self.shelf.inbox.answer, name, answer)
         for life in self.lives.values():
             life.look()
             await self._keep(life)

@@ -1,11 +1,9 @@
-"""Where bundles and their records lie: STATE/models/NAME/VERSION.tar, record.json and report.*; and commands, as files.
+"""Where bundles and their records lie: STATE/models/NAME/VERSION.tar, record.json and report.*.
 
-A command is a file that appears whole in STATE/models/.commands; its answer is a file of the same name in
-.answers. So `fieldgate model` needs no socket, and what it asks while the gateway is down is done when that is up.
+What `fieldgate model` asks for is a note in STATE/model-commands (gateway.ops.inbox).
 """
 
 import os
-import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,18 +13,23 @@ from gateway.models.bundle import LIMIT, Bundle, open_bundle
 from gateway.models.lifecycle import Record, decode
 from gateway.models.manifest import BundleError
 from gateway.models.signing import Keys
+from gateway.ops.files import give
+from gateway.ops.inbox import Inbox
 
-_KEPT: Final = 50  # answers that nobody has fetched
-_LARGEST: Final = 65536  # bytes of a command
-_MOST: Final = 20  # commands that are taken at once
+_COMMANDS: Final = "model-commands"
 
 
 class Shelf:
-    """The folder STATE/models."""
+    """The folder STATE/models.
+
+    Attributes:
+        inbox: commands, and their answers.
+    """
 
     def __init__(self, state: Path, trusted: Keys, limit: int = LIMIT) -> None:
         """`trusted` keys must have signed what is taken down; a model has at most `limit` bytes."""
         self.folder, self._trusted, self._limit = state / "models", trusted, limit
+        self.inbox = Inbox(state, _COMMANDS)
 
     # -- bundles -----------------------------------------------------------------------------------------------------
 
@@ -87,46 +90,6 @@ class Shelf:
         path = self.folder / name / "report.txt"
         return path.read_text() if path.is_file() else ""
 
-    # -- commands ----------------------------------------------------------------------------------------------------
-
-    def ask(self, command: dict[str, Any]) -> str:
-        """Lay down a command; the name of its answer."""
-        name = f"{time.time_ns()}-{os.getpid()}.json"
-        self._write(self.folder / ".commands" / name, orjson.dumps(command))
-        return name
-
-    def commands(self) -> list[tuple[str, dict[str, Any]]]:
-        """The commands that wait, the eldest first; they are gone from the folder."""
-        folder = self.folder / ".commands"
-        paths = sorted(folder.glob("*.json"))[:_MOST] if folder.is_dir() else []
-        found = []
-        for path in paths:
-            content = path.read_bytes() if path.stat().st_size <= _LARGEST else b"null"
-            path.unlink()
-            try:
-                command = orjson.loads(content)
-            except orjson.JSONDecodeError:
-                command = None
-            found.append((path.name, command if isinstance(command, dict) else {}))
-        return found
-
-    def answer(self, name: str, content: dict[str, Any]) -> None:
-        """Answer a command. Answers that nobody fetches are removed in time."""
-        folder = self.folder / ".answers"
-        self._write(folder / name, orjson.dumps(content))
-        for path in sorted(folder.glob("*.json"))[:-_KEPT]:
-            path.unlink(missing_ok=True)
-
-    def answered(self, name: str) -> dict[str, Any] | None:
-        """The answer to a command, once there is one; it is gone from the folder."""
-        path = self.folder / ".answers" / name
-        try:
-            content: dict[str, Any] = orjson.loads(path.read_bytes())
-        except FileNotFoundError:
-            return None
-        path.unlink(missing_ok=True)
-        return content
-
     # -- files -------------------------------------------------------------------------------------------------------
 
     def _archive(self, name: str, version: str) -> Path:
@@ -140,7 +103,7 @@ class Shelf:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        self._give(draft)
+        give(draft, self.folder.parent)
         draft.replace(path)
         handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -152,10 +115,4 @@ class Shelf:
         for one in (self.folder, folder):
             if not one.is_dir():
                 one.mkdir(mode=0o750, parents=True, exist_ok=True)
-                self._give(one)
-
-    def _give(self, path: Path) -> None:
-        """What root writes here belongs to whom the state belongs: the gateway must be able to move it."""
-        owner = self.folder.parent.stat()
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            os.chown(path, owner.st_uid, owner.st_gid)
+                give(one, self.folder.parent)

@@ -135,10 +135,7 @@ class Commands:
         fields |= {"via": via, "state": outcome.state, "reason": self._count(outcome)}
         name = fields.get("asset", "")
         known = name if name in self._numbers else COMMAND  # a topic is made of it
-        if outcome.done and not outcome.repeated:
-            self._send("command", known, outcome.text, fields)
-        else:
-            self._send("command refused", known, outcome.text, fields)
+        self._send("command refused" if fields["reason"] else "command", known, outcome.text, fields)
 
     def _count(self, outcome: Outcome) -> str:
         """Count it; the reason for which it was not carried out."""

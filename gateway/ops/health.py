@@ -44,6 +44,10 @@ class Health:
         self._parts[name] = Part(name, state, self._clock.wall_ns(), why, remedy)
         return True
 
+    def part(self, name: str) -> Part | None:
+        """How one part is doing; None when it never reported."""
+        return self._parts.get(name)
+
     def state(self, name: str) -> State | None:
         """State of one part, None when it never reported."""
         part = self._parts.get(name)

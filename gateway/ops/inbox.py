@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import orjson
 
+from gateway.ops.files import give
+
 _KEPT: Final = 50  # answers that nobody has fetched
 _LARGEST: Final = 65536  # bytes of a note
 _MOST: Final = 100  # notes that are taken at once
@@ -75,17 +77,11 @@ class Inbox:
         for folder in (self.folder, path.parent):
             if not folder.is_dir():
                 folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-                self._give(folder)
+                give(folder, self._state)
         draft = path.with_name(f".{path.name}.part")
         draft.write_bytes(orjson.dumps(content, default=str))
-        self._give(draft)
+        give(draft, self._state)
         draft.replace(path)
-
-    def _give(self, path: Path) -> None:
-        """What root writes here belongs to whom the state belongs: the gateway must be able to remove it."""
-        owner = self._state.stat()
-        if os.geteuid() == 0 and owner.st_uid != 0:
-            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def _take(path: Path) -> Note:

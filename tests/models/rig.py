@@ -121,11 +121,11 @@ class Rig:
 
     async def command(self, verb: str, version: str | None = None) -> dict[str, Any]:
         """As `fieldgate model` does; rows go on coming in."""
-        shelf = self.models.shelf
-        ticket = await asyncio.to_thread(shelf.ask, {"verb": verb, "name": "pump-7", "version": version})
-        path = self.state / "models" / ".answers" / ticket
+        inbox = self.models.shelf.inbox
+        ticket = await asyncio.to_thread(inbox.leave, {"verb": verb, "name": "pump-7", "version": version})
+        path = inbox.folder / ".answers" / ticket
         await self.rows_until(path.exists, f"{verb} is answered")
-        answer = await asyncio.to_thread(shelf.answered, ticket)
+        answer = await asyncio.to_thread(inbox.answered, ticket, 0.0)
         assert answer is not None
         return answer
 

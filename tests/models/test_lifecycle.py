@@ -298,11 +298,11 @@ async def test_a_command_to_a_gateway_that_is_down_is_done_when_it_is_up(tmp_pat
         await rig.rows(5)
     shelf = Shelf(rig.state, TRUSTED)
     await asyncio.to_thread(shelf.put, twice())
-    ticket = await asyncio.to_thread(shelf.ask, {"verb": "shadow", "name": "pump-7", "version": "2.0"})
+    ticket = await asyncio.to_thread(shelf.inbox.leave, {"verb": "shadow", "name": "pump-7", "version": "2.0"})
     async with Rig(tmp_path) as again:
-        await until((rig.state / "models/.answers" / ticket).exists, "it is answered")
+        await until((shelf.inbox.folder / ".answers" / ticket).exists, "it is answered")
         assert again.states() == {"1.0": "active", "2.0": "shadow"}
-    assert await asyncio.to_thread(shelf.answered, ticket) == {"ok": True, "text": "2.0 is shadow"}
+    assert await asyncio.to_thread(shelf.inbox.answered, ticket, 0.0) == {"ok": True, "text": "2.0 is shadow"}
 
 
 async def test_rubbish_as_a_command_is_answered_and_changes_nothing(tmp_path: Path) -> None:
@@ -311,7 +311,7 @@ async def test_rubbish_as_a_command_is_answered_and_changes_nothing(tmp_path: Pa
     async with rig:
         for verb, version in (("explode", None), ("shadow", None), ("promote", "../../etc/passwd"), ("rollback", "9")):
             assert not (await rig.command(verb, version))["ok"]
-        folder = rig.state / "models/.commands"
-        (folder / "1.json").write_bytes(b"\xff{")
-        await until(lambda: not list(folder.glob("*.json")), "it is taken")
+        rubbish = rig.models.shelf.inbox.folder / "1"
+        rubbish.write_bytes(b"\xff{")
+        await until(lambda: not rubbish.exists(), "it is taken")
         assert rig.states() == {"1.0": "active"}
