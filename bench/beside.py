@@ -17,8 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from rig import Mosquitto, Sink, answered_us, counter_of, cpu_seconds, farm_config, journal, quantile, rss_mb, verdict
-
+from bench.rig import (
+    Mosquitto,
+    Sink,
+    answered_us,
+    counter_of,
+    cpu_seconds,
+    farm_config,
+    journal,
+    quantile,
+    rss_mb,
+    verdict,
+)
 from gateway.cli.children import Child, daemon, listening, simulator
 
 DEVICES, REGISTERS = 10, 120

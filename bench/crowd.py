@@ -19,8 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rig import Mosquitto, Sink, answered_us, cpu_seconds, farm_config, quantile, rss_mb, verdict
-
+from bench.rig import Mosquitto, Sink, answered_us, cpu_seconds, farm_config, quantile, rss_mb, verdict
 from gateway.cli.children import Child, daemon, simulator
 
 REGISTERS, TROUBLED, ILLEGAL, AWAY = 120, 10, 60, 5.0

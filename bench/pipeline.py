@@ -26,8 +26,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from pipeline_control import ObjectPerReading, Rows
 
+from bench.pipeline_control import ObjectPerReading, Rows
 from gateway.cli.run import loop_factory
 from gateway.config.schema import AlarmConfig, AssetConfig, OutboxConfig, PipelineConfig
 from gateway.deliver.outbox import Outbox

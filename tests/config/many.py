@@ -78,3 +78,8 @@ def problems(home: Path, content: dict[str, str]) -> list[Problem]:
 def said(home: Path, content: dict[str, str]) -> list[str]:
     """The same as people read it, each on one line."""
     return [str(problem) for problem in problems(home, content)]
+
+
+def bare(**changes: str) -> dict[str, str]:
+    """Only the files that are given, and a main file without assets."""
+    return {"fieldgate.yaml": "gateway: {id: a, secrets_dir: secrets}\n", **changes}

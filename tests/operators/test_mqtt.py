@@ -13,13 +13,10 @@ from paho.mqtt.client import Client, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.config.schema import MqttConfig, OutboxConfig
-from gateway.deliver.ear import Ear, read
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.publisher import Publisher
-from gateway.deliver.topics import Topics
 from gateway.operators.desk import Desk
 from gateway.ops.files import RealFiles
 from gateway.pipeline import Outward
@@ -191,14 +188,6 @@ async def test_a_message_that_would_fill_the_memory_is_not_even_sent_to_us(tmp_p
         assert not one.commands.refused
 
 
-def test_of_what_is_too_large_only_so_much_is_kept() -> None:
-    ear = Ear(Topics("{class}", "g"), lambda _requests, _no_room: None, SilentLog())
-    message = MQTTMessage()
-    message.payload = b"x" * 10_000_000
-    ear.keep(message)
-    assert len(message.payload) <= 5000
-
-
 async def test_a_command_that_comes_twice_is_done_once(tmp_path: Path, broker: Process) -> None:
     async with site(tmp_path, broker, "5") as (one, operator):
         for _ in range(2):
@@ -244,15 +233,6 @@ async def test_a_flood_is_bounded_and_counted(tmp_path: Path, broker: Process) -
         await until(lambda: operator.on("fieldgate/g/event/command"), "told of")
 
 
-@pytest.mark.parametrize(("code", "logged"), [(1, []), (0x87, ["commands not subscribed"])])
-def test_a_subscription_that_the_broker_refuses_is_logged(code: int, logged: list[str]) -> None:
-    log = SilentLog()
-    ear = Ear(Topics("fieldgate/{gateway}/{class}/{name}", "g"), lambda _requests, _no_room: None, log)
-    ear.subscribed([ReasonCode(PacketTypes.SUBACK, identifier=code)])
-    assert [event for _, event, _ in log.lines] == logged
-    assert ear.listening is not bool(logged)
-
-
 async def test_nothing_is_subscribed_unless_the_configuration_says_so(tmp_path: Path, broker: Process) -> None:
     operator = await asyncio.to_thread(Operator, broker.ports[0], "5")
     rig = Site(tmp_path, broker.ports[0])
@@ -265,47 +245,3 @@ async def test_nothing_is_subscribed_unless_the_configuration_says_so(tmp_path: 
         assert not any(one.commands.counters.values())
         assert not one.commands.refused
     operator.close()
-
-
-@pytest.mark.parametrize(
-    ("template", "topic", "result"),
-    [
-        ("fieldgate/{gateway}/{class}/{name}", COMMAND, RESULT),
-        ("x/{gateway}/{class}", "x/g/command", "x/g/command/result"),
-    ],
-)
-def test_the_topics_come_from_the_template(template: str, topic: str, result: str) -> None:
-    ear = Ear(Topics(template, "g"), lambda _requests, _no_room: None, SilentLog())
-    assert (ear.topic, ear.result) == (topic, result)
-
-
-@pytest.mark.parametrize("to", [COMMAND, "replies/#", "$SYS/x", ""])
-def test_an_answer_never_goes_where_it_must_not(to: str) -> None:
-    taken: list[Any] = []
-    ear = Ear(
-        Topics("fieldgate/{gateway}/{class}/{name}", "g"), lambda requests, _: taken.extend(requests), SilentLog()
-    )
-    message = MQTTMessage(topic=COMMAND.encode())
-    message.payload = command()
-    message.properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-    message.properties.ResponseTopic = to
-    assert ear.keep(message)
-    ear.hand_over()
-    assert taken[0].answer_to == RESULT
-
-
-def test_the_network_thread_keeps_a_hundred_and_counts_the_others() -> None:
-    taken: list[tuple[int, int]] = []
-    ear = Ear(Topics("{class}", "g"), lambda requests, no_room: taken.append((len(requests), no_room)), SilentLog())
-    posted = [ear.keep(MQTTMessage()) for _ in range(130)]
-    assert posted == [True] + [False] * 129, "one call to the loop for all"
-    ear.hand_over()
-    assert taken == [(100, 30)]
-    assert ear.keep(MQTTMessage())
-
-
-@pytest.mark.parametrize("body", [b"", b"[]", b"7", b"\xff", b'{"asset": "' + b"x" * 5000 + b'"}'])
-def test_what_is_no_table_is_said_to_be_none(body: bytes) -> None:
-    content, fault = read(body)
-    assert content is None
-    assert fault
