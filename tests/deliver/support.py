@@ -1,15 +1,20 @@
 """What the tests of delivery share: an outbox stepped by hand, and an oracle of what was accepted."""
 
+import asyncio
+import contextlib
 import random
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from gateway.config.schema import OutboxConfig
 from gateway.deliver.event import Class
 from gateway.deliver.ledger import Record
 from gateway.deliver.outbox import Outbox
+from gateway.deliver.publisher import Publisher
 from gateway.deliver.recovery import Recovery
 from gateway.ops.files import Files
 from gateway.sdk.testing import FakeClock
+from tests.deliver.brokers import WITHIN
 
 FOLDER = Path("/outbox")
 BIG = 2**30
@@ -61,3 +66,19 @@ def drain(outbox: Outbox, limit: int = 1000) -> list[Record]:
         if not records and not any(lane.behind for lane in outbox._lanes.values()):
             return got
     raise AssertionError("never empty")
+
+
+@contextlib.asynccontextmanager
+async def running(outbox: Outbox, publisher: Publisher) -> AsyncIterator[None]:
+    """Both with their threads; in the end all books balance."""
+    outbox.start()
+    task = asyncio.create_task(publisher.run())
+    try:
+        yield
+    finally:
+        await publisher.stop()
+        done, _ = await asyncio.wait([task], timeout=WITHIN)
+        assert done, "run goes on after stop"
+        task.result()
+        assert await outbox.close(WITHIN)
+        assert_balanced(outbox)

@@ -20,7 +20,7 @@ from gateway.ops.files import RealFiles
 from gateway.sdk import ConfigError
 from gateway.sdk.testing import LoopClock, SilentLog
 from tests.deliver.brokers import WITHIN, Process, Subscriber, free_port, iotcore, mosquitto
-from tests.deliver.support import assert_balanced, config
+from tests.deliver.support import config, running
 
 PLAIN = "allow_anonymous true\nmax_queued_messages 100000"
 
@@ -56,17 +56,8 @@ class Rig:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Rig"]:
-        self.outbox.start()
-        task = asyncio.create_task(self.publisher.run())
-        try:
+        async with running(self.outbox, self.publisher):
             yield self
-        finally:
-            await self.publisher.stop()
-            done, _ = await asyncio.wait([task], timeout=WITHIN)
-            assert done, "run goes on after stop"
-            task.result()
-            assert await self.outbox.close(WITHIN)
-            assert_balanced(self.outbox)
 
 
 @pytest.fixture

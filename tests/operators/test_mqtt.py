@@ -22,6 +22,7 @@ from gateway.ops.files import RealFiles
 from gateway.pipeline import Outward
 from gateway.sdk.testing import LoopClock, SilentLog
 from tests.deliver.brokers import WITHIN, Process, free_port, mosquitto
+from tests.deliver.support import running
 from tests.operators.rig import ALARM, Rig
 
 PLAIN = "allow_anonymous true"
@@ -99,14 +100,8 @@ class Site(Rig):
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator["Site"]:
-        self.outbox.start()
-        task = asyncio.create_task(self.publisher.run())
-        try:
+        async with running(self.outbox, self.publisher):
             yield self
-        finally:
-            await self.publisher.stop()
-            await asyncio.wait_for(task, WITHIN)
-            assert await self.outbox.close(WITHIN)
 
 
 async def until(condition: Callable[[], object], what: str) -> None:
