@@ -16,7 +16,7 @@ class Includer:
 
     def __init__(self, library: Library, budget: Budget) -> None:
         self._library, self._budget = library, budget
-        self._done: set[int] = set()  # documents without open references, by id; the library keeps them alive
+        self._done: dict[int, Document] = {}  # without open references, by id: kept, or another would bear its id
         self.complete = True
 
     def resolve(self, document: Document, inside: tuple[FilePath, ...] = ()) -> Document:
@@ -25,7 +25,7 @@ class Includer:
             return document
         for holder, key, path in list(find(document.holder, FileRef)) if document.tagged else ():
             self._put(document, holder, key, path, inside)
-        self._done.add(id(document))
+        self._done[id(document)] = document
         return document
 
     def _put(self, document: Document, holder: Any, key: Key, path: Path, inside: tuple[FilePath, ...]) -> None:

@@ -81,6 +81,7 @@ class Document:
     marks: Marks = field(default_factory=dict)
     uses: dict[Path, Use] = field(default_factory=dict)
     tagged: bool = True  # whether it may hold references to secrets or files
+    kept: list[Any] = field(default_factory=list)  # containers with marks: were one gone, another would bear its id
     named: dict[Path, str] = field(default_factory=dict)  # the names of the secrets that were looked up
 
     @property
@@ -95,6 +96,7 @@ class Document:
 
     def places(self, container: Any) -> dict[Key, tuple[Spot, Spot]]:
         """Where the spots of what is put into a new container belong."""
+        self.kept.append(container)
         self.marks[id(container)] = {}
         return self.marks[id(container)]
 

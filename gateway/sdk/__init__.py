@@ -9,7 +9,7 @@ from gateway.sdk.config import Delay, DeviceConfig, Duration, Name, Rate, Size, 
 from gateway.sdk.errors import ConfigError, DisconnectedError, FieldgateError
 from gateway.sdk.schedule import Schedule, next_due
 from gateway.sdk.tags import Connection, Device, Group, Tag, TagTable
-from gateway.sdk.write import Value, WriteRefusedError, Writes, Written
+from gateway.sdk.write import Value, WriteRefusedError, Writes, Written, check_range
 
 __all__ = [
     "API_VERSION",
@@ -47,6 +47,7 @@ __all__ = [
     "WriteRefusedError",
     "Writes",
     "Written",
+    "check_range",
     "next_due",
     "quality",
 ]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from gateway.sdk.config import TagConfig
 from gateway.sdk.errors import FieldgateError
 from gateway.sdk.tags import Tag
 
@@ -39,3 +40,12 @@ class Writes(Protocol):
             WriteRefusedError: nothing was changed.
             DisconnectedError: the device is away; whether it took the value is not known.
         """
+
+
+def check_range(config: TagConfig, value: Value) -> None:
+    """Refuse what lies beyond the engineering range of a tag; `value` is raw. Raises WriteRefusedError."""
+    if config.range is None or isinstance(value, str):
+        return
+    shown, (low, high) = value * config.scale + config.offset, config.range
+    if not low <= shown <= high:
+        raise WriteRefusedError(f"{shown:g} {config.unit}".rstrip() + f" is not within {low:g} to {high:g}")

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from gateway.sdk import DisconnectedError, Tag, Value, WriteRefusedError, Written
+from gateway.sdk import DisconnectedError, Tag, Value, WriteRefusedError, Written, check_range
 from gateway_modbus import pdu
 from gateway_modbus.coding import part_mask, touched
 from gateway_modbus.config import ModbusDevice
@@ -61,7 +61,7 @@ class _Write:
         self._send_pdu, self._config, self._row, self._value = ask, config, tag, value
         self._tag = tag.config
         self._coding = self._tag.coding(config.order)
-        _check_range(self._tag, value)
+        check_range(self._tag, value)
         self._wire = encode(self._coding, value)
 
     async def run(self) -> Written:
@@ -127,14 +127,3 @@ class _Write:
 
 def _register(data: bytes, place: int) -> int:
     return int.from_bytes(data[2 * place : 2 * place + 2], "big")
-
-
-def _check_range(tag: ModbusTag, value: Value) -> None:
-    """Refuse what lies beyond the engineering range. `value` is raw."""
-    if tag.range is None or isinstance(value, str):
-        return
-    shown = value * tag.scale + tag.offset
-    if not tag.range[0] <= shown <= tag.range[1]:
-        raise WriteRefusedError(
-            f"{shown:g} {tag.unit} is not within {tag.range[0]:g} to {tag.range[1]:g}".replace("  ", " ")
-        )

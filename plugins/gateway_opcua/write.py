@@ -7,7 +7,7 @@ from typing import Final, cast
 
 from asyncua import ua
 
-from gateway.sdk import DisconnectedError, Tag, Value, WriteRefusedError, Written, quality
+from gateway.sdk import DisconnectedError, Tag, Value, WriteRefusedError, Written, check_range, quality
 from gateway_opcua import status
 from gateway_opcua.codec import ATTRIBUTE_VALUE, ReadPlan, ServiceFaultError
 from gateway_opcua.coding import convert
@@ -52,7 +52,7 @@ async def write(session: Session, places: Places, tag: Tag, value: Value) -> Wri
     config = cast("OpcuaTag", tag.config)
     if not config.writable:
         raise WriteRefusedError(f"{tag.name} is not writable; `writable: true` allows it")
-    _check_range(config, value)
+    check_range(config, value)
     node = await _find(places, tag)
     kind = await _type(session, node, tag)
     try:
@@ -116,12 +116,3 @@ async def _read(session: Session, node: bytes, attributes: tuple[int, ...]) -> C
         return await session.read(ReadPlan([node] * len(attributes), attributes))
     except (TimeoutError, ServiceFaultError, CodecError):
         return None
-
-
-def _check_range(config: OpcuaTag, value: Value) -> None:
-    """Refuse what lies beyond the engineering range. `value` is raw."""
-    if config.range is None or isinstance(value, str):
-        return
-    shown, (low, high) = value * config.scale + config.offset, config.range
-    if not low <= shown <= high:
-        raise WriteRefusedError(f"{shown:g} {config.unit}".rstrip() + f" is not within {low:g} to {high:g}")

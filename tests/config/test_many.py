@@ -7,6 +7,9 @@ import pytest
 
 from gateway.config import references
 from gateway.config.expanded import as_json, as_yaml
+from gateway.config.files import Library
+from gateway.config.fill import Budget
+from gateway.config.include import Includer
 from gateway.config.load import load_written
 from gateway.config.problems import Source
 from gateway.config.tree import Document
@@ -252,6 +255,16 @@ def test_an_included_file_stands_where_its_reference_stands(tmp_path: Path) -> N
     more["devices.d/tags/b.yaml"] = "{at: -2}\n"
     (found,) = said(tmp_path, bare(**{"devices.d/one.yaml": text}, **more))
     assert found == "devices.d/tags/b.yaml:1:6: tags.b.at: must be 0 or more; used by devices.d/one.yaml:1"
+
+
+def test_a_document_that_is_gone_is_never_taken_for_another_that_has_its_place_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "one.inc").write_text("x: 1\n")
+    includer = Includer(Library(tmp_path), Budget())
+    for _ in range(100):
+        (document,) = parse(b"tags: !include one.inc\n", Source("a.yaml", tmp_path))
+        includer.resolve(document)
+        assert document.data == {"tags": {"x": 1}}
+        del document
 
 
 def test_files_that_include_each_other_are_named(tmp_path: Path) -> None:
