@@ -15,6 +15,7 @@ from gateway.config.yaml import parse
 
 FOLDER: Final = "devices.d"
 TEMPLATES: Final = "templates"
+_PAGE: Final = 2**16  # bytes that are asked for at least: some file systems say that a file has none
 Parser = Callable[[bytes, Source], list[Document]]
 _PARSERS: Final[dict[str, Parser]] = {"include": parse, "csv": parse_sheet}
 
@@ -89,7 +90,8 @@ def _read(path: Path, home: Path, parser: Parser) -> File:
         if path.exists() and not path.is_file():
             raise IsADirectoryError(0, "it is no file")  # a pipe or a device would not end
         with path.open("rb") as opened:
-            raw = opened.read(MAX_BYTES + 1)
+            size = os.fstat(opened.fileno()).st_size  # what is asked for is allocated, and 64 MiB are many
+            raw = opened.read(min(max(size, _PAGE), MAX_BYTES) + 1)
         file.documents = [document for document in parser(raw, source) if document.data is not None]
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         source.readable = False
