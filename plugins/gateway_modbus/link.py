@@ -120,13 +120,17 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came: nearly always one whole good answer."""
         request = self._request
-        if request is None or data[:DATA] != self._good or len(data) != request.length or self._stream:
+        if request is None or not data.startswith(self._good) or len(data) != request.length or self._stream:
             self._receive(data)
             return
         request.store(data[DATA:])
         if request.delay:
             self._quiet_since = time.monotonic()
-        self._finish(GOOD)
+        if self._probing or len(self._requests) > 1:
+            self._finish(GOOD)
+        else:  # the whole job
+            self._request, self._sent, self._out_of_turn = None, b"", 0
+            self._over([GOOD])
 
     def datagram_received(self, data: bytes) -> None:
         """Take one datagram. What is no Modbus is dropped: anybody may send one, and the next may be the answer."""

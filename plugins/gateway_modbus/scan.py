@@ -11,7 +11,7 @@ last tag of a block is back the block is read whole again.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate
 from typing import Final
 
@@ -228,10 +228,7 @@ def _tag(tag: Tag) -> ModbusTag:
 
 
 def _registers_into(slot: memoryview) -> Callable[[bytes], None]:
-    def store(payload: bytes) -> None:
-        slot[:] = payload
-
-    return store
+    return partial(slot.__setitem__, slice(None))
 
 
 def _bits_into(slot: memoryview) -> Callable[[bytes], None]:

@@ -14,7 +14,8 @@ from gateway_modbus.link import Link
 
 DEAD_PEER_MS: Final = 10_000  # unacknowledged bytes end the connection: RFC 5482, tcp(7)
 _KEEPALIVE: Final = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
-_PIECE: Final = 4096  # bytes taken from the kernel at a time
+_PIECE: Final = 300  # bytes taken at a time: an answer has 260 at most, and small objects are cheap to make
+_STALE: Final = 4096  # bytes thrown away at a time
 _AT_ONCE: Final = 512  # sockets served in one turn; the others come in the next
 
 
@@ -95,7 +96,7 @@ class SocketWire:
     def drain(self) -> bytes:
         """What has come and was not taken yet."""
         try:
-            return self.recv(_PIECE)
+            return self.recv(_STALE)
         except OSError:
             return b""  # nothing, or gone: the write will tell
 
