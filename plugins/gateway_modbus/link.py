@@ -120,7 +120,7 @@ class Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take what came: nearly always one whole good answer."""
         request = self._request
-        if request is None or not data.startswith(self._good) or len(data) != request.length or self._stream:
+        if request is None or data[:DATA] != self._good or len(data) != request.length or self._stream:
             self._receive(data)
             return
         request.store(data[DATA:])
