@@ -171,6 +171,12 @@ class OutboxConfig(Table):
     """Telemetry older than this is dropped."""
     memory: Size = Field(default=16 * 2**20, ge=2**16)
     """Accepted messages kept in memory for the publisher; beyond it they are read back from disk."""
+    free: Size = Field(default=64 * 2**20, ge=0)
+    """Disk space that telemetry leaves free; where less is free, its oldest goes, thinned first."""
+    ballast: Size = Field(default=4 * 2**20, ge=0)
+    """Disk space held by a file of no content, given up for alarms and events on a full disk; 0B: none."""
+    thin: Delay = 60.0
+    """Before telemetry is dropped for want of room, extremes and last readings of such a time stay; 0s: none do."""
 
 
 class RecordingConfig(Table):

@@ -55,6 +55,11 @@ class Lane:
         wanting = self.behind and not self.asked and self._ready_bytes < self._room // 2
         return self._read if wanting else None
 
+    @property
+    def untouched(self) -> int | None:
+        """The sequence beyond which nothing was ever in memory; None while all that comes goes there."""
+        return self._read if self.behind else None
+
     def take(self, limit: int) -> list[Record]:
         """Up to `limit` records to send, the oldest first; they stay under way until acknowledged."""
         records = [self._again.popleft() for _ in range(min(limit, len(self._again)))]

@@ -140,6 +140,14 @@ class Ledger:
                 return stretch
         return None
 
+    def thin(self, number: int, left: Tally) -> None:
+        """Segment `number` was written anew and holds `left` of what it held, none of which was under way."""
+        for stretch in self.stretches:
+            if stretch.number == number:
+                gone = stretch.left + Tally(-left.records, -left.readings, -left.bytes)
+                stretch.left = left
+                self._drop("thinned", stretch.first, stretch.last, gone)
+
     @property
     def queued(self) -> Tally:
         """What lies safely on disk and is neither acknowledged nor dropped."""

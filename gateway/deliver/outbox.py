@@ -9,6 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from gateway.deliver.event import Class
 from gateway.deliver.lane import Lane
 from gateway.deliver.ledger import Ledger, Record, Stretch
 from gateway.deliver.outcome import Limits, Outcome, Refill
+from gateway.deliver.payloads.thin import thin
 from gateway.deliver.recovery import Recovery
 from gateway.deliver.segments import RECORD_SIZE
 from gateway.deliver.stats import Stats, class_stats
@@ -52,13 +54,20 @@ class Outbox:
         on_accepted: Callable[[], None] | None = None,
         log: Log | None = None,
     ) -> None:
-        self._store = Store(files, folder, Limits(config.budget, config.segment, config.max_age), clock)
+        limits = Limits(config.budget, config.segment, config.max_age, config.free, config.ballast)
+        merge = partial(thin, window=config.thin) if config.thin else None
+        self._store = Store(files, folder, limits, clock, merge)
         self._memory, self._clock, self._log = config.memory, clock, log
         self.on_accepted = on_accepted or _nothing
         self._lanes: dict[Class, Lane] = {}
         self._waiting: deque[Record] = deque()
         self._waiting_bytes = 0
         self._asked: dict[Class, int] = {}
+        self._read_back = 0  # times that telemetry was read back; belongs to the store thread
+        self._untouched: tuple[int, int | None] = (
+            0,
+            None,
+        )  # the same as far as it is booked, and `Lane.untouched` then
         self._low: dict[Class, int] = {}
         self._saved_at = clock.monotonic()
         self._unsaved = False
@@ -88,6 +97,7 @@ class Outbox:
                 ledger.recover(Stretch(segment.number, segment.first, segment.last, segment.born, left))
             self._lanes[cls] = Lane(ledger, self._memory // _SHARE[cls], one.acked, one.following)
         self._low = {cls: lane.low for cls, lane in self._lanes.items()}
+        self._untouched = (0, self._lanes[Class.TELEMETRY].untouched)
         if self._log and recovery.damaged:
             self._log.warning("outbox damaged", lost_bytes=recovery.lost_bytes, places=len(recovery.damages),
                               errors=recovery.errors, epoch=recovery.epoch)  # fmt: skip
@@ -105,6 +115,10 @@ class Outbox:
         lane = self._lanes[cls]
         lane.following += 1
         return lane.following - 1
+
+    def following(self, cls: Class) -> int:
+        """The sequence that the next message of `cls` gets."""
+        return self._lanes[cls].following
 
     def put(self, cls: Class, sequence: int, topic: str, body: bytes, readings: int) -> None:
         """Hand over a message. Never blocks; beyond the bound of what waits it is dropped and counted.
@@ -172,15 +186,18 @@ class Outbox:
         """What the store thread does once: commit what waits, read back, free, save the cursor."""
         self.turns += 1
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        booked, untouched = self._untouched
+        self._store.room.untouched = untouched if booked == self._read_back else None  # what is on its way is touched
         outcome = self._store.commit(batch)
         for cls, after in list(self._asked.items()):
             outcome.refills.append(self._store.read(cls, after, _PIECE))
+            self._read_back += cls is Class.TELEMETRY
             del self._asked[cls]
         due = self._clock.monotonic() - self._saved_at >= _SAVE_EVERY
         save = self._closing or (self._unsaved and due)
         self._unsaved = self._unsaved and not save
         low = dict(self._low)
-        self._store.retire(low)
+        self._store.room.retire(low)
         if save:
             self._saved_at = self._clock.monotonic()
             self._unsaved |= not self._store.save(low)
@@ -207,7 +224,7 @@ class Outbox:
         return Stats(
             classes={cls: class_stats(lane, now) for cls, lane in self._lanes.items()},
             epoch=self.epoch,
-            disk_bytes=self._store.size,
+            disk_bytes=self._store.room.size,
             written_bytes=counters.written,
             fsyncs=counters.fsyncs,
             errors=counters.errors,
@@ -270,14 +287,21 @@ class Outbox:
         for rejected in outcome.rejected:
             self._lanes[rejected.cls].ledger.reject(rejected.reason, rejected.records)
             self._waiting_bytes -= sum(record.size for record in rejected.records)
-        for freed in outcome.freed:
-            self._lanes[freed.cls].free(freed.number, freed.reason)
+        self._book_room(outcome)
         for refill in outcome.refills:
             self._refill(refill)
+        booked = self._untouched[0] + sum(refill.cls is Class.TELEMETRY for refill in outcome.refills)
+        self._untouched = (booked, self._lanes[Class.TELEMETRY].untouched)
         if outcome.written:
             self._unsaved = True
         if outcome.written or outcome.refills:
             self.on_accepted()
+
+    def _book_room(self, outcome: Outcome) -> None:
+        for thinned in outcome.thinned:
+            self._lanes[thinned.cls].ledger.thin(thinned.number, thinned.left)
+        for freed in outcome.freed:
+            self._lanes[freed.cls].free(freed.number, freed.reason)
 
     def _refill(self, refill: Refill) -> None:
         lane = self._lanes[refill.cls]

@@ -4,15 +4,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from gateway.deliver.event import Class
-from gateway.deliver.ledger import Record
+from gateway.deliver.ledger import Record, Tally
 
 
 class Limits(NamedTuple):
-    """Bytes on disk, bytes of one segment, seconds that telemetry is kept."""
+    """Bytes on disk, bytes of one segment, seconds that telemetry is kept, bytes left to others and held for alarms."""
 
     budget: int
     segment: int
     max_age: float
+    free: int = 0
+    ballast: int = 0
 
 
 class Written(NamedTuple):
@@ -40,6 +42,14 @@ class Freed(NamedTuple):
     reason: str
 
 
+class Thinned(NamedTuple):
+    """A segment that was written anew, and what it holds now."""
+
+    cls: Class
+    number: int
+    left: Tally
+
+
 class Refill(NamedTuple):
     """Records read back; `complete` when nothing lies beyond them."""
 
@@ -54,11 +64,12 @@ class Outcome:
 
     written: list[Written] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
+    thinned: list[Thinned] = field(default_factory=list)
     freed: list[Freed] = field(default_factory=list)
     refills: list[Refill] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.written or self.rejected or self.freed or self.refills)
+        return bool(self.written or self.rejected or self.thinned or self.freed or self.refills)
 
 
 @dataclass(slots=True)

@@ -40,6 +40,7 @@ class Segment:
     first: int = 0
     last: int = 0
     handle: int | None = None
+    thin: bool = False  # nothing is to be gained by thinning it
 
 
 class Damage(NamedTuple):

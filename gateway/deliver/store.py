@@ -7,38 +7,24 @@ durable. After an I/O error a segment is never written to again: what fsync refu
 import errno
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from gateway.deliver import segments
 from gateway.deliver.cursor import Cursor, Position, write_cursor
 from gateway.deliver.event import Class
 from gateway.deliver.ledger import Record
-from gateway.deliver.outcome import Counters, Freed, Limits, Outcome, Refill, Rejected, Written
+from gateway.deliver.outcome import Counters, Limits, Outcome, Refill, Rejected, Written
 from gateway.deliver.readback import Reader
 from gateway.deliver.recovery import Recovery, Remains, Segment, recover
+from gateway.deliver.room import OnDisk, Room
 from gateway.deliver.segments import Header, encode_header
+from gateway.deliver.thinning import Merge, encoded
 from gateway.ops.files import Files
 from gateway.sdk import Clock
 
 _TRIES: Final = 3  # of one write, each in a new segment
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-_SHARE: Final = 8  # a segment takes at most this part of the budget, and of the longest age
-
-
-@dataclass(slots=True)
-class _Class:
-    """One class on disk. `active` is the segment that is written to."""
-
-    segments: list[Segment]
-    number: int
-    last: int
-    floor: int  # no lower number is given again
-    reader: Reader
-    active: Segment | None = None
-    new: bool = False  # the active segment's name is not durable yet
 
 
 class Store:
@@ -49,23 +35,27 @@ class Store:
         folder: where they lie; nothing else is in it.
         limits: how much may lie there.
         clock: for ages and the epoch.
+        merge: how telemetry is thinned before it is dropped; None: it is not.
+
+    Attributes:
+        room: keeps within the limits.
     """
 
-    def __init__(self, files: Files, folder: Path, limits: Limits, clock: Clock) -> None:
+    def __init__(self, files: Files, folder: Path, limits: Limits, clock: Clock, merge: Merge | None = None) -> None:
         self._files, self._folder, self._clock = files, folder, clock
-        self._limits = limits._replace(segment=min(limits.segment, limits.budget // _SHARE))
-        self._classes: dict[Class, _Class] = {}
+        self.counters = Counters()
+        self.room = Room(files, folder, limits, clock, merge, self._note)
+        self._classes = self.room.classes
         self._epoch = 0
         self._saved = Cursor()
         self._outcome = Outcome()
-        self.counters = Counters()
 
     def open(self) -> tuple[Recovery, dict[Class, Remains]]:
         """Find what an earlier run left. Never refuses."""
         recovery, found, self._epoch = recover(self._files, self._folder, self._clock)
         for cls, one in found.items():
             reader = Reader(self._files, cls)
-            self._classes[cls] = _Class(one.segments, one.number, one.last, one.following, reader)
+            self._classes[cls] = OnDisk(one.segments, one.number, one.last, one.following, reader)
         torn = [one for one in found.values() if one.torn]
         # The cursor first: it keeps the numbers that a cut record may have borne from being given again.
         if not torn or self.save({cls: one.acked for cls, one in found.items()}):
@@ -77,11 +67,11 @@ class Store:
 
     def commit(self, batch: Sequence[Record]) -> Outcome:
         """Make `batch` durable, the most important class first, and say what became of every record of it."""
-        outcome = self._outcome = Outcome()
+        outcome = self._outcome = self.room.outcome = Outcome()
         for cls in Class:
             for chunk in self._chunks([record for record in batch if record.cls is cls]):
                 self._keep(cls, chunk)
-        self._keep_limits()
+        self.room.tend()
         return outcome
 
     def read(self, cls: Class, after: int, limit: int) -> Refill:
@@ -97,14 +87,6 @@ class Store:
             self._note(error)
             return Refill(cls, records, complete=False)
         return Refill(cls, records, complete=size < limit or records[-1].sequence >= state.last)
-
-    def retire(self, low: dict[Class, int]) -> None:
-        """Remove the segments of which everything is settled. The newest stays: it knows how far numbers were given."""
-        for cls, sequence in low.items():
-            state = self._classes[cls]
-            while len(state.segments) > 1 and state.segments[0].last <= sequence:
-                if not self._remove(cls, state.segments[0], "damaged"):  # whatever nobody read back, was not readable
-                    break
 
     def save(self, low: dict[Class, int]) -> bool:
         """Write the cursor, if it has moved. False when the disk refused."""
@@ -125,11 +107,6 @@ class Store:
         """Give the handles back."""
         for state in self._classes.values():
             self._leave(state)
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return sum(segment.size for state in self._classes.values() for segment in state.segments)
 
     def _cut(self, one: Remains) -> None:
         """Cut the torn tail of the newest segment; remove it when it holds no record."""
@@ -158,7 +135,7 @@ class Store:
 
     def _chunks(self, records: list[Record]) -> Iterator[list[Record]]:
         """`records` in parts that fill a segment each."""
-        room = self._limits.segment
+        room = self.room.segment
         filled = 0
 
         def part(record: Record) -> int:
@@ -170,7 +147,7 @@ class Store:
             yield list(chunk)
 
     def _keep(self, cls: Class, chunk: list[Record]) -> None:
-        """Make `chunk` durable; after an error in a new segment, on a full disk in place of the oldest telemetry."""
+        """Make `chunk` durable; after an error in a new segment, on a full disk in place of telemetry or of ballast."""
         for _ in range(_TRIES):
             try:
                 self._write(cls, chunk)
@@ -179,7 +156,7 @@ class Store:
                 self.counters.failed = True
                 full = error.errno in _FULL
                 self._abandon(cls, full=full)
-                if full and not self._drop_oldest("full", (Class.TELEMETRY,)):
+                if full and not self.room.make(cls):
                     break
             else:
                 self.counters.failed = False
@@ -188,11 +165,11 @@ class Store:
 
     def _write(self, cls: Class, chunk: list[Record]) -> None:
         state = self._classes[cls]
-        if state.active and self._outgrown(state.active, sum(record.size for record in chunk)):
+        if state.active and self.room.outgrown(state.active, sum(record.size for record in chunk)):
             self._leave(state)
         segment = state.active or self._begin(cls, chunk[0].sequence)
         assert segment.handle is not None  # noqa: S101 - an active segment is open
-        data = b"".join(_encoded(chunk))
+        data = b"".join(encoded(chunk))
         if state.new:
             data = encode_header(Header(self._epoch, self._clock.wall_ns() // 1_000_000, state.last)) + data
         self._files.append(segment.handle, data)
@@ -206,11 +183,6 @@ class Store:
         segment.last = state.last = chunk[-1].sequence
         self._outcome.written.append(Written(cls, segment.number, segment.born, chunk))
 
-    def _outgrown(self, segment: Segment, more: int) -> bool:
-        """Whether the next record belongs in a new segment: only whole segments are freed, by size and by age."""
-        age = self._clock.monotonic() - segment.born
-        return segment.size + more > self._limits.segment or age > self._limits.max_age / _SHARE
-
     def _begin(self, cls: Class, first: int) -> Segment:
         state = self._classes[cls]
         state.number += 1
@@ -221,7 +193,7 @@ class Store:
         state.active, state.new = segment, True
         return segment
 
-    def _leave(self, state: _Class) -> None:
+    def _leave(self, state: OnDisk) -> None:
         """Write no more to the active segment."""
         if state.active is not None and state.active.handle is not None:
             with suppress(OSError):  # all that counts in it was fsynced
@@ -248,41 +220,6 @@ class Store:
         if not segment.size:
             state.segments.remove(segment)
 
-    def _keep_limits(self) -> None:
-        """Drop whole segments beyond the budget, least important class first; and telemetry that is too old."""
-        while self.size > self._limits.budget and self._drop_oldest("budget", reversed(Class)):
-            pass
-        telemetry = self._classes[Class.TELEMETRY].segments
-        oldest_allowed = self._clock.monotonic() - self._limits.max_age
-        while len(telemetry) > 1 and telemetry[1].born < oldest_allowed:  # nothing in the first is younger than that
-            if not self._remove(Class.TELEMETRY, telemetry[0], "age"):
-                break
-
-    def _drop_oldest(self, reason: str, classes: Iterator[Class] | Sequence[Class]) -> bool:
-        """Drop one segment, of the first of `classes` that has one to spare."""
-        for cls in classes:
-            spare = self._classes[cls].segments[:-1]
-            if spare:
-                return self._remove(cls, spare[0], reason)
-        return False
-
-    def _remove(self, cls: Class, segment: Segment, reason: str) -> bool:
-        try:
-            self._files.unlink(segment.path)
-        except FileNotFoundError:
-            pass  # somebody else did
-        except OSError as error:
-            self._note(error)
-            return False
-        self._classes[cls].segments.remove(segment)
-        self._outcome.freed.append(Freed(cls, segment.number, reason))
-        return True
-
     def _note(self, error: OSError) -> None:
         self.counters.errors += 1
         self.counters.last_error = str(error)
-
-
-def _encoded(chunk: list[Record]) -> Iterator[bytes]:
-    for record in chunk:
-        yield from segments.encode(record.sequence, record.readings, record.topic.encode(), record.body)

@@ -54,6 +54,9 @@ class Files(Protocol):
     def unlink(self, path: Path) -> None:
         """Remove the file. Needs no space."""
 
+    def reserve(self, path: Path, size: int) -> None:
+        """Make the file take `size` bytes of the disk, durably; what is in it does not matter."""
+
     def free(self, folder: Path) -> int:
         """Bytes that may still be written on the file system of `folder`."""
 
@@ -123,6 +126,15 @@ class RealFiles:
     def unlink(self, path: Path) -> None:
         """Remove it."""
         path.unlink()
+
+    def reserve(self, path: Path, size: int) -> None:
+        """`posix_fallocate(3)`: where the file system knows no allocation, it is written."""
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            os.posix_fallocate(handle, 0, size)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
     def free(self, folder: Path) -> int:
         """Bytes that an ordinary user may still write."""

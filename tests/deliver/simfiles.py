@@ -142,6 +142,14 @@ class SimFiles:
         self._inode(path)
         del self.seen[str(path)]
 
+    def reserve(self, path: Path, size: int) -> None:
+        handle = self.open_append(path)
+        try:
+            self.append(handle, bytes(size))
+            self.fsync(handle)
+        finally:
+            self.close(handle)
+
     def free(self, folder: Path) -> int:  # noqa: ARG002 - there is one of it
         self._enter("free")
         return 2**40 if self.quota is None else self.quota - self.used()

@@ -20,9 +20,19 @@ FOLDER = Path("/outbox")
 BIG = 2**30
 
 
-def config(budget: int = BIG, segment: int = 2**16, memory: int = 2**20, max_age: float = 1e12) -> OutboxConfig:
+def config(  # noqa: PLR0913, PLR0917 - as many as there are limits
+    budget: int = BIG,
+    segment: int = 2**16,
+    memory: int = 2**20,
+    max_age: float = 1e12,
+    free: int = 0,
+    ballast: int = 0,
+    thin: float = 0.0,
+) -> OutboxConfig:
     """Limits, small where a test wants them small; the least that a person may write does not bind a test."""
-    return OutboxConfig.model_construct(budget=budget, segment=segment, memory=memory, max_age=max_age)
+    return OutboxConfig.model_construct(
+        budget=budget, segment=segment, memory=memory, max_age=max_age, free=free, ballast=ballast, thin=thin
+    )
 
 
 def opened(files: Files, clock: FakeClock, limits: OutboxConfig | None = None) -> tuple[Outbox, Recovery]:
