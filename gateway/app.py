@@ -78,7 +78,8 @@ class Gateway:
         self.pipeline.changed = self.alarms.note
         self.desk = self._desk()
         self.flood = FloodWatch(self.alarms, root.alarms.flood, lambda e: self.pipeline.send(Class.EVENT, e.name, e))
-        self.gate = Gate(self._turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue)
+        prompt = self.judged.watch.prompt(self.table.device)
+        self.gate = Gate(self._turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue, prompt=prompt)
         self.learning = Learning(self.judged, self._learnt, log)
         self.tending = Tending(self.learning)
         self.recorder = self._recorder()

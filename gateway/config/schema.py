@@ -190,7 +190,7 @@ class PipelineConfig(Table):
     """How readings are gathered before they are worked on."""
 
     tick: Duration = 0.1
-    """Under load, readings that arrive within one tick are worked on together; what comes alone never waits for it."""
+    """Under load, readings of one tick are worked on together; what an alarm without delay watches hardly waits."""
     queue: Size = Field(default=64 * 2**20, ge=2**20)
     """Memory that readings waiting to be worked on may take; beyond it the oldest are dropped and counted."""
 

@@ -188,6 +188,10 @@ class Outbox:
         batch = [self._waiting.popleft() for _ in range(len(self._waiting))]
         booked, untouched = self._untouched
         self._store.room.untouched = untouched if booked == self._read_back else None  # what is on its way is touched
+        urgent = [record for record in batch if record.cls is not Class.TELEMETRY]
+        if urgent and len(urgent) < len(batch):  # an alarm does not wait for the telemetry's fsync
+            self._post(self._book, self._store.commit(urgent))
+            batch = [record for record in batch if record.cls is Class.TELEMETRY]
         outcome = self._store.commit(batch)
         for cls, after in list(self._asked.items()):
             outcome.refills.append(self._store.read(cls, after, _PIECE))

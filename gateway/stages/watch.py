@@ -44,6 +44,15 @@ class Watch:
     alarms: Alarms
     readiness: Readiness
 
+    def prompt(self, device: NDArray[np.int64]) -> frozenset[int]:
+        """Devices of which an alarm without delay watches a tag, by the device of each row: they must not wait."""
+        return frozenset(
+            int(device[row])
+            for config, rows in zip(self.configs, self.rows, strict=True)
+            if not config.alarm.on_delay
+            for row in rows
+        )
+
     def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """For each asset, the number of its cohort and its place in it."""
         cohort_of = np.zeros(len(self.names), np.int64)

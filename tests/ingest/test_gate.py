@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,21 @@ async def test_a_batch_after_a_pause_is_worked_on_at_once() -> None:
     gate(batch())
     await asyncio.sleep(0.01)
     assert work.turns == [1]
+
+
+async def test_what_an_alarm_without_delay_watches_does_not_wait_for_the_tick() -> None:
+    work = Work(takes=0.005)
+    gate = Gate(work, LoopClock(), SilentLog(), tick=60.0, limit=10**6, prompt={1})
+    other, watched = batch(), replace(batch(), device=1)
+    gate(other)
+    await asyncio.sleep(0.01)
+    gate(other)  # rests 40 times the turn
+    gate(watched)  # rests 4 times, and takes the other along
+    await asyncio.sleep(0.06)
+    assert work.turns == [1, 2]
+    gate(other)
+    await asyncio.sleep(0.06)
+    assert work.turns == [1, 2]
 
 
 async def test_after_a_long_turn_what_comes_within_a_tick_shares_the_next() -> None:
