@@ -4,14 +4,11 @@
 gathers. So commits are as large as the disk is slow, with no timer. Everything else here belongs to the loop's thread.
 """
 
-import asyncio
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from gateway.config.schema import OutboxConfig
 from gateway.deliver.event import Class
@@ -23,6 +20,7 @@ from gateway.deliver.recovery import Recovery
 from gateway.deliver.segments import RECORD_SIZE
 from gateway.deliver.stats import Stats, class_stats
 from gateway.deliver.store import Store
+from gateway.deliver.thread import StoreThread
 from gateway.ops.files import Files
 from gateway.sdk import Clock, Log
 
@@ -71,13 +69,7 @@ class Outbox:
         self._low: dict[Class, int] = {}
         self._saved_at = clock.monotonic()
         self._unsaved = False
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._closing = self._broken = False
-        self._post: Callable[..., Any] = _now
-        self._soon: Callable[..., Any] = _now
-        self._stirred = False
-        self._ended: asyncio.Event | None = None
+        self._thread = StoreThread("outbox", self.step, self._store.close, self._nap, self._died)
         self.epoch = ""
         self.turns = 0  # of the store thread: progress, for the watchdog
 
@@ -105,9 +97,6 @@ class Outbox:
 
     def start(self) -> None:
         """Start the store thread; results come back to the running loop. Without it, `step` is to be called."""
-        loop = asyncio.get_running_loop()
-        self._post, self._soon, self._ended = loop.call_soon_threadsafe, loop.call_soon, asyncio.Event()
-        self._thread = threading.Thread(target=self._work, name="outbox", daemon=True)
         self._thread.start()
 
     def reserve(self, cls: Class) -> int:
@@ -146,9 +135,7 @@ class Outbox:
             return
         self._waiting_bytes += record.size
         self._waiting.append(record)
-        if not self._stirred:  # once a turn of the loop: a thread that woke in the midst of one would contend for it
-            self._stirred = True
-            self._soon(self._stir)
+        self._thread.stir()
 
     def take(self, limit: int, classes: Iterable[Class] = Class) -> list[Record]:
         """Up to `limit` accepted messages of `classes`, the most important class first, the oldest first.
@@ -190,7 +177,7 @@ class Outbox:
         self._store.room.untouched = untouched if booked == self._read_back else None  # what is on its way is touched
         urgent = [record for record in batch if record.cls is not Class.TELEMETRY]
         if urgent and len(urgent) < len(batch):  # an alarm does not wait for the telemetry's fsync
-            self._post(self._book, self._store.commit(urgent))
+            self._thread.post(self._book, self._store.commit(urgent))
             batch = [record for record in batch if record.cls is Class.TELEMETRY]
         outcome = self._store.commit(batch)
         for cls, after in list(self._asked.items()):
@@ -198,7 +185,7 @@ class Outbox:
             self._read_back += cls is Class.TELEMETRY
             del self._asked[cls]
         due = self._clock.monotonic() - self._saved_at >= _SAVE_EVERY
-        save = self._closing or (self._unsaved and due)
+        save = self._thread.closing or (self._unsaved and due)
         self._unsaved = self._unsaved and not save
         low = dict(self._low)
         self._store.room.retire(low)
@@ -206,21 +193,11 @@ class Outbox:
             self._saved_at = self._clock.monotonic()
             self._unsaved |= not self._store.save(low)
         if outcome:
-            self._post(self._book, outcome)
+            self._thread.post(self._book, outcome)
 
     async def close(self, within: float = 5.0) -> bool:
         """Write what waits, save the cursor, end the thread. False when that took longer than `within` seconds."""
-        self._closing = True
-        self._wake.set()
-        if self._thread is None or self._ended is None:
-            self.step()
-            self._store.close()
-            return True
-        try:
-            await asyncio.wait_for(self._ended.wait(), within)
-        except TimeoutError:
-            return False
-        return True
+        return await self._thread.close(within)
 
     def stats(self) -> Stats:
         """A snapshot; cheap, on the loop's thread."""
@@ -233,52 +210,35 @@ class Outbox:
             fsyncs=counters.fsyncs,
             errors=counters.errors,
             last_error=counters.last_error,
-            failed=counters.failed or self._broken,
+            failed=counters.failed or self._thread.broken,
         )
 
     def _refusal(self, record: Record) -> str:
         """Why `record` may not wait; empty when it may. What is no telemetry may take twice the room."""
-        if self._closing or self._broken:
-            return "closed" if self._closing else "disk"
+        if self._thread.closing or self._thread.broken:
+            return "closed" if self._thread.closing else "disk"
         room = self._memory if record.cls is Class.TELEMETRY else 2 * self._memory
         return "overflow" if self._waiting_bytes + record.size > room else ""
-
-    def _stir(self) -> None:
-        self._stirred = False
-        self._wake.set()
 
     def _ask(self, cls: Class, lane: Lane) -> None:
         after = lane.wants
         if after is not None:
             lane.asked = True
             self._asked[cls] = after
-            self._wake.set()
+            self._thread.wake()
 
     def _settled(self, cls: Class, lane: Lane) -> None:
         self._low[cls] = lane.low
         if not self._unsaved:
             self._unsaved = True
-            self._wake.set()
+            self._thread.wake()
 
-    def _work(self) -> None:
-        """The store thread."""
-        try:
-            while not self._closing:
-                self._wake.wait(_SAVE_EVERY if self._unsaved else _IDLE)
-                self._wake.clear()
-                self.step()
-            self.step()
-            self._store.close()
-        finally:
-            with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
-                self._post(self._end)
+    def _nap(self) -> float:
+        return _SAVE_EVERY if self._unsaved else _IDLE
 
-    def _end(self) -> None:
-        self._broken = not self._closing
-        if self._broken and self._log:
+    def _died(self) -> None:
+        if self._log:
             self._log.warning("outbox store thread ended")
-        if self._ended is not None:
-            self._ended.set()
 
     def _book(self, outcome: Outcome) -> None:
         """Enter into the books what the store did, in its order."""
@@ -315,8 +275,3 @@ class Outbox:
 
 def _nothing() -> None:
     """Nobody wants to know."""
-
-
-def _now(function: Callable[..., None], *args: Any) -> None:
-    """Without a thread, what is posted is done at once."""
-    function(*args)

@@ -96,6 +96,7 @@ HELP = {
     "model_starts_failed_total": "Worker processes of a user's model that did not.",
     "loop_lag_seconds": "How late the event loop was, at worst, since the last scrape.",
     "readings_failed_total": "Readings in turns of the pipeline that ended by a fault.",
+    "rows_abstained_not_operating_total": "Rows of machines that were not in the state in which they are judged.",
     "rows_abstained_calibrating_total": "Rows that an asset's detector learnt from instead of scoring them.",
     "rows_abstained_fitting_total": "Rows that came while a calibration was being computed.",
     "rows_abstained_too_few_good_total": "Rows without a score because too few tags were good.",

@@ -86,7 +86,7 @@ def three_segments() -> SimFiles:
         assert outbox.reserve(Class.TELEMETRY) == number
         outbox.put(Class.TELEMETRY, number, "t", body, 2)
         outbox.step()
-    outbox._closing = True
+    outbox._thread.closing = True
     outbox.step()
     assert len([name for name in files.seen if name.endswith(".seg")]) == 3
     return files
