@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -11,15 +12,16 @@ from pathlib import Path
 import structlog
 
 from gateway.app import Gateway
-from gateway.cli.common import FAILED, OK, add_config, state_folder
+from gateway.cli.common import OK, TRY_LATER, add_config, state_folder
 from gateway.config.load import load
 from gateway.config.problems import did_you_mean
 from gateway.ingest.registry import Registry
-from gateway.ops import logs
+from gateway.ops import logs, safemode
 from gateway.ops.clock import SystemClock
 from gateway.ops.lock import lock
 from gateway.ops.memory import compacted, share_equal_tags
 from gateway.ops.metrics import Metrics
+from gateway.ops.starts import SETTLED, Starts
 from gateway.ops.supervisor import GivenUpError
 from gateway.ops.web import JSON, TEXT, Answer, WebServer, json_answer
 
@@ -37,7 +39,30 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read the configuration, then run until SIGTERM or SIGINT."""
+    """Run until SIGTERM or SIGINT; in safe mode after too many starts that came to nothing, before all else."""
+    starts = Starts.of(os.environ, args.state)
+    if starts is None:
+        return _run(args, None)
+    if starts.begin():
+        return _safe(args, starts)
+    with starts:
+        return _run(args, starts)
+
+
+def _safe(args: argparse.Namespace, starts: Starts) -> int:
+    """Answer and explain. Ended by hand, or after a while, the gateway is started in the ordinary way."""
+    logs.configure(args.log_level or "info", SystemClock())
+    state = starts.folder
+    lock(state)
+    if safemode.serve(starts, state, args.listen, structlog.get_logger()):
+        starts.clear()
+        return OK
+    starts.once_more()
+    return TRY_LATER
+
+
+def _run(args: argparse.Namespace, starts: Starts | None) -> int:
+    """Read the configuration, then run."""
     registry = Registry()
     configuration = load(args.config, registry.models())
     share_equal_tags(configuration.devices)
@@ -57,13 +82,15 @@ def run(args: argparse.Namespace) -> int:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if starts:
+            loop.call_later(SETTLED, loop.run_in_executor, None, starts.settled, root.gateway.id, configuration.files)
         loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("no reload", remedy="restart the gateway"))
         with _web(gateway, args.listen or root.metrics.listen):
             try:
                 await gateway.run(stop)
             except GivenUpError:
                 log.exception("gateway gives up")
-                return FAILED
+                raise
         return OK
 
     with asyncio.Runner(loop_factory=loop_factory()) as runner:

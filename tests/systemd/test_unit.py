@@ -1,4 +1,4 @@
-"""The unit that we ship: systemd understands it, it is well shut in, and it agrees with the program that it starts."""
+"""The units that we ship: systemd understands them, they are well shut in, and agree with the program they start."""
 
 import shutil
 import subprocess
@@ -10,7 +10,9 @@ from gateway.__main__ import parser
 from gateway.cli.common import CONFIGURATION, DEFAULT_CONFIG, USAGE
 
 UNIT = Path(__file__).resolve().parents[2] / "systemd/fieldgate.service"
-EXPOSURE = 20  # tenths of systemd's scale, 0 (safe) to 100 (exposed); a unit that says nothing comes to 96
+TEMPLATE = UNIT.with_name("fieldgate@.service")
+UNITS = pytest.mark.parametrize("unit", [UNIT, TEMPLATE], ids=lambda unit: str(unit.name))
+EXPOSURE = 15  # tenths of systemd's scale, 0 (safe) to 100 (exposed); a unit that says nothing comes to 96
 
 
 def analyze(*words: str | Path) -> subprocess.CompletedProcess[str]:
@@ -37,13 +39,15 @@ def settings() -> dict[str, list[str]]:
     return found
 
 
-def test_systemd_has_nothing_to_say_about_the_unit() -> None:
-    done = analyze("verify", UNIT)
+@UNITS
+def test_systemd_has_nothing_to_say_about_the_unit(unit: Path) -> None:
+    done = analyze("verify", unit)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_the_unit_is_shut_in() -> None:
-    done = shut_in(UNIT)
+@UNITS
+def test_the_unit_is_shut_in(unit: Path) -> None:
+    done = shut_in(unit)
     assert done.returncode == 0, done.stdout[-300:] + done.stderr
 
 
@@ -68,3 +72,10 @@ def test_the_command_is_one_that_the_program_knows(settings: dict[str, list[str]
     args = parser().parse_args(words)
     assert args.verb == "run"
     assert args.config == DEFAULT_CONFIG
+
+
+def test_an_instance_differs_by_its_names_only() -> None:
+    lines = [line for line in TEMPLATE.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    said = "\n".join(lines).replace("fieldgate-%i", "fieldgate").replace(", instance %i", "")
+    assert said == "\n".join(line for line in UNIT.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    assert sum("%i" in line for line in lines) == 7
