@@ -24,7 +24,6 @@ class Desk:
     def __init__(self, commands: Commands, state: Path, gateway: str, log: Log) -> None:
         """`state` is the folder in which the command line leaves its notes, `gateway` the id that answers bear."""
         self.commands, self._gateway, self._log = commands, gateway, log
-        self._told: set[str] = set()  # notes that cannot be read, told of
         self._inbox = Inbox(state, COMMANDS)
         self._publisher: Publisher | None = None
 
@@ -40,9 +39,8 @@ class Desk:
             answer = self.commands.take(note, "cli")
             if answer is not None:
                 await asyncio.to_thread(self._answer, name, answer)
-        for name in sorted(self._inbox.unreadable - self._told):
+        for name in sorted(self._inbox.alien):
             self._log.warning("command not readable", file=str(self._inbox.folder / name))
-        self._told = self._inbox.unreadable
 
     def _answer(self, name: str, answer: Note) -> None:
         with suppress(OSError):  # the disk is full: the command was carried out, and its event says so

@@ -1,13 +1,14 @@
 """Writing, for adapters that can: a capability of its own, so that nothing can be written by accident."""
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from gateway.sdk.config import TagConfig
 from gateway.sdk.errors import FieldgateError
 from gateway.sdk.tags import Tag
 
 Value = float | int | bool | str
+_ROUNDING: Final = 1e-12  # of the range: 3 * 0.1 is a little more than 0.3
 
 
 class WriteRefusedError(FieldgateError):
@@ -47,5 +48,6 @@ def check_range(config: TagConfig, value: Value) -> None:
     if config.range is None or isinstance(value, str):
         return
     shown, (low, high) = value * config.scale + config.offset, config.range
-    if not low <= shown <= high:
+    slack = _ROUNDING * max(abs(low), abs(high))
+    if not low - slack <= shown <= high + slack:
         raise WriteRefusedError(f"{shown:g} {config.unit}".rstrip() + f" is not within {low:g} to {high:g}")

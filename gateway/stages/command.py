@@ -77,7 +77,7 @@ def parse(table: Mapping[str, Any]) -> Command:
     unknown = sorted(set(table) - set(_KNOWN))
     if unknown:
         raise _malformed(f"'{unknown[0][:64]}' is unknown; a command has {', '.join(_KNOWN)}")
-    text = {name: _text(table, name) for name in _KNOWN}
+    text = {name: text_of(table, name, _LENGTHS[name]) for name in _KNOWN}
     if text["action"] not in ACTIONS:
         raise _malformed(f"'{text['action']}' is no action; there are {', '.join(ACTIONS)}")
     if not text["asset"]:
@@ -86,7 +86,7 @@ def parse(table: Mapping[str, Any]) -> Command:
         raise _malformed("'for' belongs to shelve")
     return Command(
         text["id"], text["asset"], text["action"], text["by"], text["comment"],
-        _lasts(text["for"]) if text["for"] else None, _instant(text["expires"]) if text["expires"] else None,
+        _lasts(text["for"]) if text["for"] else None, instant(text["expires"]) if text["expires"] else None,
     )  # fmt: skip
 
 
@@ -119,14 +119,15 @@ def until(command: Command, now: int, longest: float) -> int | None:
     return now + (most if command.lasts is None else command.lasts)
 
 
-def _text(table: Mapping[str, Any], name: str) -> str:
+def text_of(table: Mapping[str, Any], name: str, longest: int) -> str:
+    """The text at `name`, on one line; empty where there is none. Raises CommandError (MALFORMED)."""
     value = table.get(name)
     if value is None:
         return ""
     if not isinstance(value, str):
         raise _malformed(f"{name} must be text")
-    if len(value) > _LENGTHS[name]:
-        raise _malformed(f"{name} has more than {_LENGTHS[name]} characters")
+    if len(value) > longest:
+        raise _malformed(f"{name} has more than {longest} characters")
     value = " ".join(value.split())
     if not value.isprintable():  # it comes to stand in logs and on terminals
         raise _malformed(f"{name} has control characters")
@@ -143,7 +144,8 @@ def _lasts(text: str) -> int:
     return lasts
 
 
-def _instant(text: str) -> int:
+def instant(text: str) -> int:
+    """A time with its zone, as Unix ns UTC. Raises CommandError (MALFORMED)."""
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:

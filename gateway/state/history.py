@@ -30,6 +30,7 @@ class Change:
     message: str
 
 
+FILE = "state.db"
 _COLUMNS = ", ".join(field.name for field in fields(Change))
 
 
@@ -60,6 +61,12 @@ def latest(path: Path) -> Mapping[str, Change]:
 def states(path: Path) -> Mapping[str, str]:
     """The state of every alarm that ever had one, as JSON. Raises HistoryError as `read`."""
     return dict(_ask(path, "SELECT asset, content FROM alarm", ()))
+
+
+def raised(path: Path) -> Mapping[str, int]:
+    """When each alarm went active last, Unix ns UTC. Raises HistoryError as `read`."""
+    query = "SELECT asset, MAX(time) FROM history WHERE state = 'active-unacknowledged' GROUP BY asset"
+    return dict(_ask(path, query, ()))
 
 
 def _ask(path: Path, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:

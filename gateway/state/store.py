@@ -6,12 +6,12 @@ Opened, used and closed on one thread of its own. The schema carries its version
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 from gateway.sdk.errors import FieldgateError
 from gateway.state import history
+from gateway.state.schema import step_up
 
 VERSION: Final = 2
 
@@ -47,12 +47,9 @@ class StateStore:
         return db
 
     def _migrate(self, db: sqlite3.Connection) -> None:
-        (found,) = db.execute("PRAGMA user_version").fetchone()
+        found = step_up(db, "schema", VERSION)
         if found > VERSION:
             raise StateError(f"{self.path} is of a newer Fieldgate (state version {found}, this one knows {VERSION})")
-        for version in range(found + 1, VERSION + 1):
-            script = files("gateway.state").joinpath(f"schema_v{version}.sql").read_text()
-            db.executescript(f"BEGIN;\n{script}\nPRAGMA user_version={version};\nCOMMIT;")
 
     def calibration(self, asset: str, fingerprint: str) -> bytes | None:
         """The calibration of `asset`, if it was made for these tags and this model."""

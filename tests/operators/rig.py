@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gateway.config.schema import AlarmConfig, AssetConfig, RuleConfig
+from gateway.config.assets import AlarmConfig, AssetConfig, RuleConfig
 from gateway.deliver.event import Class
 from gateway.models.cohorts import assemble
 from gateway.operators.commands import Commands

@@ -1,0 +1,116 @@
+"""The plant as a write sees it: which tags may be written, what is known of them now, and the way to their devices."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.ingest.image import Image
+from gateway.ingest.runner import Runner
+from gateway.sdk import Clock, Value, Written
+from gateway.sdk.expression import Known
+from gateway.sdk.quality import UNCERTAIN
+from gateway.sdk.tags import Tag, TagTable
+from gateway.stages.envelope import Envelope, Facts, judge
+from gateway.stages.writing import WriteCommand
+
+
+@dataclass(slots=True)
+class Order:
+    """A command on its way to its device: the envelope of its tag, the way that it came, and whether it was armed."""
+
+    command: WriteCommand
+    envelope: Envelope
+    via: str
+    armed: bool
+    began: int  # Unix ns UTC: when it was due; of a rule, when its alarm had been active for long enough
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    runner: Runner | None
+    device: int
+    tag: Tag
+
+
+class Plant:
+    """All tags that may be written.
+
+    Attributes:
+        envelopes: by device.tag.
+    """
+
+    def __init__(self, table: TagTable, image: Image, runners: Sequence[Runner], clock: Clock) -> None:
+        self.table, self._image, self._clock = table, image, clock
+        self.envelopes: dict[str, Envelope] = {}
+        self._ways: dict[int, _Way] = {}
+        self._written: dict[int, float] = {}  # row → monotonic s
+        runner_of = {device.id: runner for runner in runners for device in runner.connection.devices}
+        for device in table.devices:
+            for tag in device.tags:
+                if tag.config.write is not None:
+                    envelope = Envelope.of(table, tag.row, tag.config, tag.config.write)
+                    self.envelopes[envelope.name] = envelope
+                    self._ways[tag.row] = _Way(runner_of.get(device.id), device.id, tag)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a tag device.tag, writable or not."""
+        try:
+            self.table.row(name)
+        except KeyError:
+            return False
+        return True
+
+    def device(self, envelope: Envelope) -> str:
+        """The name of its device."""
+        return self.table.devices[self._ways[envelope.row].device].name
+
+    def judge(self, order: Order, *, again: bool = False) -> None:
+        """Judge an order by what is known now. Raises WriteError.
+
+        `again`: its record is written, so that rate and arming are not asked a second time.
+        """
+        envelope, way = order.envelope, self._ways[order.envelope.row]
+        facts = Facts(
+            via=order.via,
+            now=self._clock.wall_ns(),
+            present=self.present(envelope.row),
+            watched=[self.present(row) for row in envelope.watched],
+            since=math.inf if again else self._clock.monotonic() - self._written.get(envelope.row, -math.inf),
+            armed=order.armed,
+            there=_there(way),
+        )
+        judge(envelope, order.command, facts)
+
+    def there(self, name: str) -> bool:
+        """Whether the device of device.tag answers."""
+        return name in self.envelopes and _there(self._ways[self.envelopes[name].row])
+
+    def present(self, row: int) -> Known:
+        """The value after scaling, None where it is not good or no number."""
+        value = float(self._image.value[row])
+        return None if int(self._image.status[row]) >= UNCERTAIN or math.isnan(value) else value
+
+    def shown(self, envelope: Envelope) -> Value | None:
+        """What a person is told that the tag is now; None where it is not good."""
+        if int(self._image.status[envelope.row]) >= UNCERTAIN:
+            return None
+        other: Any = self._image.other.get(envelope.row)
+        return other if isinstance(other, str | int | float) else self.present(envelope.row)
+
+    async def write(self, envelope: Envelope, raw: Value, within: float) -> Written:
+        """Write, and read back. Raises WriteRefusedError, DisconnectedError, TimeoutError; see Runner.write."""
+        way = self._ways[envelope.row]
+        assert way.runner is not None  # noqa: S101 - judge has looked
+        self._written[envelope.row] = self._clock.monotonic()
+        return await way.runner.write(way.tag, raw, within)
+
+    def remember(self, name: str, time: int) -> None:
+        """A tag was written at `time` (Unix ns UTC), before the gateway was started; a clock set back counts as now."""
+        if envelope := self.envelopes.get(name):
+            age = max((self._clock.wall_ns() - time) / 1e9, 0.0)
+            self._written[envelope.row] = self._clock.monotonic() - age
+
+
+def _there(way: _Way) -> bool:
+    return way.runner is not None and way.runner.there(way.device)
