@@ -108,6 +108,8 @@ _DONE = {
 def _command_sentence(asset: str, transition: Transition, told: Told) -> str:
     if transition.event is Event.UNSHELVE and not told.by:
         return f"{asset}: shelving has ended"
+    if transition.event is Event.SUPPRESS and not told.by:
+        return f"{asset}: suppressed by design, the machine is not in the state in which it is judged"
     who = f" by {told.by}" if told.by else ""
     return f"{asset}: {_DONE[transition.event]}{who}" + (f": {told.comment}" if told.comment else "")
 

@@ -7,7 +7,7 @@ from typing import Final
 from gateway.ops.files import Files
 
 _NAME: Final = "ballast"
-_LOOK: Final = 10.0  # s between two looks whether it can be taken again
+_LOOK: Final = 1.0  # s between two looks whether it can be taken again
 
 
 class Ballast:
@@ -26,6 +26,7 @@ class Ballast:
     def __init__(self, files: Files, folder: Path, size: int, beyond: int) -> None:
         self._files, self._path, self._size, self._beyond = files, folder / _NAME, size, beyond
         self._next = 0.0  # when to look again
+        self._given = False  # it was there, and was given up
         self.held = False
 
     def tend(self, now: float) -> None:
@@ -40,12 +41,22 @@ class Ballast:
         """Let its space be written by others. False where there was none."""
         if not self.held:
             return False
-        self.held = False
+        self.held, self._given = False, True
         try:
             self._files.unlink(self._path)
         except OSError:
             return False
         return True
+
+    @property
+    def owed(self) -> bool:
+        """Whether it was given up and its space is not free again: what is left of it is for alarms."""
+        if self.held or not self._given:
+            return False
+        try:
+            return self._files.free(self._path.parent) < self._size
+        except OSError:
+            return True
 
     def _there(self) -> bool:
         try:

@@ -4,7 +4,7 @@ paho's network thread only appends to a bounded deque; the loop takes a burst in
 what came of a request stands in the outbox as an event, and who has missed an answer asks again with the same id.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -51,47 +51,64 @@ class Reply:
     correlation: bytes | None
 
 
+Take = Callable[[Sequence[Request], int], None]
+"""Takes requests on the loop, and how many had no room."""
+
+
 class Ear:
-    """Listens on {class} `command`, name `alarm`.
+    """Listens on {class} `command`, name `alarm`, and on other names that are added.
 
     Args:
         topics: the gateway's.
-        take: called on the loop with requests, and how many had no room.
+        take: takes requests to alarms.
         log: one line when the broker refuses the subscription.
 
     Attributes:
         listening: whether the broker has agreed to hand requests on.
     """
 
-    def __init__(self, topics: Topics, take: Callable[[Sequence[Request], int], None], log: Log) -> None:
+    def __init__(self, topics: Topics, take: Take, log: Log) -> None:
         self.topic = topics.of(COMMAND, "alarm")
         result = topics.of(COMMAND, "result")  # the same, where the template has no {name}
         self.result = result if result != self.topic else f"{self.topic}/result"
         self.replies: deque[Reply] = deque(maxlen=_WAITING)  # the eldest goes: its sender has given up first
-        self._take, self._log = take, log
+        self._topics, self._takes, self._log = topics, {self.topic: take}, log
         self._heard: deque[MQTTMessage] = deque()
-        self._no_room = self._no_room_told = 0  # written in the network thread; on the loop
+        self._no_room: Counter[str] = Counter()  # by topic; written in the network thread
+        self._no_room_told: Counter[str] = Counter()  # on the loop
         self._posted = self.listening = False
+
+    def add(self, name: str, take: Take) -> str:
+        """Listen on {class} `command` with this name, too; the topic. Before the publisher runs."""
+        topic = self._topics.of(COMMAND, name)
+        topic = topic if topic != self.topic else f"{self.topic}/{name}"
+        self._takes[topic] = take
+        return topic
 
     def subscribe(self, client: Client) -> None:
         """Ask the broker for requests: not our own messages, and none that lie there retained."""
         self.listening = False
         if client.protocol == MQTTv5:
             options = SubscribeOptions(qos=1, noLocal=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
-            client.subscribe(self.topic, options=options)
+            client.subscribe([(topic, options) for topic in self._takes])
         else:
-            client.subscribe(self.topic, qos=1)
+            client.subscribe([(topic, 1) for topic in self._takes])
+
+    def wants(self, topic: str) -> bool:
+        """Whether a message on `topic` is a request."""
+        return topic in self._takes
 
     def subscribed(self, codes: Sequence[ReasonCode]) -> None:
         """On the loop: what the broker says to it."""
         self.listening = not any(code.is_failure for code in codes)
         if not self.listening:
-            self._log.warning("commands not subscribed", topic=self.topic, reason=str(codes[0]))
+            topics = [topic for topic, code in zip(self._takes, codes, strict=False) if code.is_failure]
+            self._log.warning("commands not subscribed", topic=", ".join(topics), reason=str(codes[0]))
 
     def keep(self, message: MQTTMessage) -> bool:
         """In the network thread: keep a message; True when the loop must be told that there is something."""
         if len(self._heard) >= _WAITING:
-            self._no_room += 1
+            self._no_room[message.topic] += 1
         else:
             message.payload = message.payload[: LARGEST + 1]  # of what is refused anyway nothing more is kept
             self._heard.append(message)
@@ -101,10 +118,13 @@ class Ear:
     def hand_over(self) -> None:
         """On the loop: take what was kept."""
         self._posted = False
-        no_room = self._no_room - self._no_room_told
-        self._no_room_told += no_room
         messages = [self._heard.popleft() for _ in range(len(self._heard))]
-        self._take([self._request(message) for message in messages], no_room)
+        for topic, take in self._takes.items():
+            requests = [self._request(message) for message in messages if message.topic == topic]
+            no_room = self._no_room[topic] - self._no_room_told[topic]
+            self._no_room_told[topic] += no_room
+            if requests or no_room:
+                take(requests, no_room)
 
     def _request(self, message: MQTTMessage) -> Request:
         wanted = getattr(message.properties, "ResponseTopic", None)
@@ -115,7 +135,7 @@ class Ear:
 
     def _may_answer_to(self, topic: str) -> bool:
         try:
-            return checked(topic) != self.topic
+            return checked(topic) not in self._takes
         except ValueError:
             return False
 

@@ -89,6 +89,10 @@ class Room:
                 if not self._remove(cls, state.segments[0], "damaged"):  # whatever nobody read back, was not readable
                     break
 
+    def closed(self, cls: Class) -> bool:
+        """Whether `cls` may not be written now: what is left of the ballast is not for telemetry."""
+        return cls is Class.TELEMETRY and self._ballast.owed
+
     def make(self, cls: Class) -> bool:
         """On a full disk: drop the oldest telemetry; with none to spare, give the ballast to what is no telemetry."""
         return self._drop_oldest("full", (Class.TELEMETRY,)) or (cls is not Class.TELEMETRY and self._ballast.give_up())

@@ -8,7 +8,7 @@ deque; what it saw reaches the loop in one call per burst.
 import asyncio
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,17 +17,19 @@ from urllib.parse import urlsplit
 
 from paho.mqtt.client import MQTT_ERR_SUCCESS, Client, ConnectFlags, DisconnectFlags, MQTTMessage, MQTTv5, MQTTv311
 from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.config.schema import MqttConfig
-from gateway.deliver.ear import Ear, limits
+from gateway.config.broker import MqttConfig
+from gateway.deliver.ear import limits
 from gateway.deliver.tls import tls_context
+from gateway.deliver.voice import Frame, Hears
 from gateway.sdk import ConfigError, DisconnectedError
 
 CONNECT_TIMEOUT: Final = 5.0  # s; of the TCP connection, of the TLS handshake, of the CONNACK
 _OVERHEAD: Final = 16  # bytes of a PUBLISH besides topic and payload: MQTT 5 §3.3, without properties
-Message = tuple[str, bytes]
+_WITH_WILL: Final = 0x04  # reason of a DISCONNECT after which the will is published all the same (MQTT 5 §3.14.2.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +50,23 @@ class Session:
     Args:
         config: the broker, and who we are.
         client_id: unique at the broker.
-        will: topic and payload that the broker publishes, retained, when we vanish.
+        will: what the broker publishes when we vanish.
         executor: where blocking calls (name service, TCP, TLS) are made.
         on_acks: called on the loop with (message number, reason code) of each PUBACK.
-        ear: what hears the requests that come; None: nothing is subscribed.
+        ears: what hears the messages that come; none: nothing is subscribed.
     """
 
     def __init__(
         self,
         config: MqttConfig,
         client_id: str,
-        will: Message,
+        will: Frame,
         executor: Executor,
         on_acks: Callable[[list[tuple[int, int]]], None],
-        ear: Ear | None = None,
+        ears: Sequence[Hears] = (),
     ) -> None:
-        self._config, self._executor, self._on_acks, self._ear = config, executor, on_acks, ear
+        self._config, self._executor, self._on_acks, self._ears = config, executor, on_acks, ears
+        self._asked: deque[Hears] = deque()  # whose subscription is not answered yet: answers come in this order
         self._loop = asyncio.get_running_loop()
         self._connack: asyncio.Future[Offer] = self._loop.create_future()
         self._acks: deque[tuple[int, int]] = deque()
@@ -87,27 +90,33 @@ class Session:
         except (OSError, ValueError, ConfigError) as error:  # a certificate that is gone now may be back later
             raise DisconnectedError(f"{self._config.url}: {error}") from error
 
-    def publish(self, topic: str, body: bytes, *, retain: bool = False, properties: Properties | None = None) -> int:
-        """Send with QoS 1. Gives the number that its PUBACK will bear.
+    def publish(self, frame: Frame, properties: Properties | None = None) -> int:
+        """Send. Gives the number that its PUBACK will bear, with QoS 1.
 
         Raises:
             DisconnectedError: the connection is gone.
         """
         if self._client is None or self.lost.is_set():
             raise DisconnectedError(self.reason or "closed")
-        info = self._client.publish(topic, body, qos=1, retain=retain, properties=properties)
+        info = self._client.publish(*frame, properties=properties)
         if info.rc != MQTT_ERR_SUCCESS:  # NO_CONN: paho has queued it all the same; with this client it goes
             self.abort(f"publish: {info.rc.name}")
             raise DisconnectedError(self.reason)
         return info.mid
 
-    async def leave(self, within: float) -> None:
-        """Say DISCONNECT, so that the broker does not publish the will, and wait for the end."""
+    async def leave(self, within: float, *, will: bool = False) -> None:
+        """Say DISCONNECT and wait for the end."""
         if self._client is not None:
-            self._client.disconnect()
+            self.depart(will=will)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.lost.wait(), within)
         self.abort("closed")
+
+    def depart(self, *, will: bool) -> None:
+        """Say DISCONNECT; `lost` tells when it is done. The broker publishes the will if asked to, with MQTT 5."""
+        wanted = will and self._config.version == "5"
+        if self._client is not None:
+            self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, identifier=_WITH_WILL) if wanted else None)
 
     def abort(self, reason: str) -> None:
         """Cut the connection now. The network thread sees the end of the stream, and ends."""
@@ -116,7 +125,7 @@ class Session:
         if client is not None:
             _shut(client)
 
-    def _new_client(self, client_id: str, will: Message) -> Client:
+    def _new_client(self, client_id: str, will: Frame) -> Client:
         mqtt5 = self._config.version == "5"
         client = Client(
             CallbackAPIVersion.VERSION2,
@@ -127,7 +136,7 @@ class Session:
         )
         client.connect_timeout = CONNECT_TIMEOUT
         client.max_inflight_messages_set(0)  # the publisher keeps the window; paho would walk its queue at each PUBACK
-        client.will_set(*will, qos=1, retain=True)
+        client.will_set(*will)
         if self._config.user is not None:
             password = self._config.password
             client.username_pw_set(self._config.user, password.get_secret_value() if password else None)
@@ -178,13 +187,14 @@ class Session:
     def _subscribed(
         self, _client: Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        if self._ear is not None:
-            self._call(self._ear.subscribed, codes)
+        if self._asked:
+            self._call(self._asked.popleft().subscribed, codes)
 
     def _heard(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         """In the network thread, per message; as `_published`."""
-        if self._ear is not None and self._ear.keep(message):
-            self._call(self._ear.hand_over)
+        ear = next((ear for ear in self._ears if ear.wants(message.topic)), None)
+        if ear is not None and ear.keep(message):
+            self._call(ear.hand_over)
 
     def _call(self, function: Callable[..., None], *args: Any) -> None:
         with suppress(RuntimeError):  # the loop is closed: nobody is left to be told
@@ -199,8 +209,13 @@ class Session:
     def _accept(self, offer: Offer) -> None:
         if not self._connack.done():
             self._connack.set_result(offer)
-            if self._ear is not None and self._client is not None:
-                self._ear.subscribe(self._client)
+            if self._client is not None:
+                self._subscribe(self._client)
+
+    def _subscribe(self, client: Client) -> None:
+        for ear in self._ears:
+            self._asked.append(ear)
+            ear.subscribe(client)
 
     def _lose(self, reason: str) -> None:
         if not self.lost.is_set():
@@ -235,9 +250,14 @@ def _dial(client: Client, config: MqttConfig, keepalive: int) -> None:
     url = urlsplit(config.url)
     host, port = url.hostname or "", url.port or (8883 if url.scheme == "mqtts" else 1883)
     if config.version == "5":
-        client.connect(host, port, keepalive, clean_start=True, properties=limits() if config.commands else None)
+        client.connect(host, port, keepalive, clean_start=True, properties=limits() if _hears(config) else None)
     else:
         client.connect(host, port, keepalive)
+
+
+def _hears(config: MqttConfig) -> bool:
+    """Whether anything is subscribed: then a broker is told how much we take at once."""
+    return config.commands or config.payload == "sparkplug"
 
 
 def _shut(client: Client) -> None:

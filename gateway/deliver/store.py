@@ -148,7 +148,7 @@ class Store:
 
     def _keep(self, cls: Class, chunk: list[Record]) -> None:
         """Make `chunk` durable; after an error in a new segment, on a full disk in place of telemetry or of ballast."""
-        for _ in range(_TRIES):
+        for _ in range(0 if self.room.closed(cls) else _TRIES):
             try:
                 self._write(cls, chunk)
             except OSError as error:
@@ -159,8 +159,9 @@ class Store:
                 if full and not self.room.make(cls):
                     break
             else:
-                self.counters.failed = False
+                self.counters.failed = self.room.closed(Class.TELEMETRY)
                 return
+        self.counters.failed = True
         self._outcome.rejected.append(Rejected(cls, "disk", chunk))
 
     def _write(self, cls: Class, chunk: list[Record]) -> None:

@@ -3,7 +3,7 @@
 import ssl
 from typing import Any
 
-from gateway.config.schema import MqttConfig
+from gateway.config.broker import MqttConfig
 from gateway.sdk import ConfigError
 
 

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -113,12 +113,14 @@ def iotcore(folder: Path, v4: int, v5: int) -> Process:
 class Subscriber:
     """Keeps every message; connects again by itself when the broker comes back."""
 
-    def __init__(self, port: int, setup: Callable[[Client], None] | None = None) -> None:
+    def __init__(
+        self, port: int, setup: Callable[[Client], None] | None = None, topics: Sequence[str] = ("fieldgate/#",)
+    ) -> None:
         self.messages: list[tuple[str, bytes, bool]] = []
         self.subscriptions = 0
         self.client = Client(CallbackAPIVersion.VERSION2, client_id=f"sub-{port}", protocol=MQTTv5)
         self.client.reconnect_delay_set(1, 1)
-        self.client.on_connect = lambda client, *_: client.subscribe("fieldgate/#", qos=1)
+        self.client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in topics])
         self.client.on_subscribe = self._subscribed
         self.client.on_message = self._message
         if setup:

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from gateway.config.schema import OutboxConfig
@@ -76,6 +76,16 @@ def drain(outbox: Outbox, limit: int = 1000) -> list[Record]:
         if not records and not any(lane.behind for lane in outbox._lanes.values()):
             return got
     raise AssertionError("never empty")
+
+
+async def until(condition: Callable[[], object], what: str, tell: Callable[[], object], within: float = WITHIN) -> None:
+    """Poll in the loop; `tell` says how things stand when it takes too long."""
+    try:
+        async with asyncio.timeout(within):
+            while not condition():  # noqa: ASYNC110 - what is waited for has no event
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(f"{what}: {tell()}") from None
 
 
 @contextlib.asynccontextmanager

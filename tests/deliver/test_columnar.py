@@ -106,3 +106,24 @@ def test_names_of_a_set_of_rows_are_encoded_once_and_the_memory_for_them_is_boun
     for rows in [(0,), (1, 2), (0,), (3,), (0,), (1, 2)]:
         assert tags(*rows) == [f"a.t{row}" for row in rows]
     assert len(encoder._encoded) == 2
+
+
+def test_readings_of_the_past_say_so_and_a_tag_may_repeat() -> None:
+    encoded = Columnar("line-3", table()).encode(
+        1,
+        np.array([4, 5, 4], np.int64),
+        np.array([1.0, 2.0, 3.0]),
+        np.array([NOW, NOW + 10**9, NOW + 2 * 10**9], np.int64),
+        np.zeros(3, np.uint32),
+        {},
+        "18bcfe56800",
+        9,
+        NOW,
+        historical=True,
+    )
+    loaded = orjson.loads(encoded)
+    VALIDATOR.validate(loaded)
+    assert loaded["historical"] is True
+    assert loaded["tags"] == ["b.t0", "b.t1", "b.t0"]
+    assert [time - loaded["times"][0] for time in loaded["times"]] == [0, 1000, 2000]
+    assert "historical" not in message([4], [1.0])

@@ -62,7 +62,7 @@ def test_an_answer_never_goes_where_it_must_not(to: str) -> None:
 def test_the_network_thread_keeps_a_hundred_and_counts_the_others() -> None:
     taken: list[tuple[int, int]] = []
     ear = Ear(Topics("{class}", "g"), lambda requests, no_room: taken.append((len(requests), no_room)), SilentLog())
-    posted = [ear.keep(MQTTMessage()) for _ in range(130)]
+    posted = [ear.keep(MQTTMessage(topic=b"command")) for _ in range(130)]
     assert posted == [True] + [False] * 129, "one call to the loop for all"
     ear.hand_over()
     assert taken == [(100, 30)]

@@ -1,63 +1,19 @@
-"""The publisher against real brokers: outage, kill, TLS, refusal. Nothing is lost, nothing comes with two contents."""
+"""The publisher against real brokers: outage, kill, refusal, failover. Nothing is lost, no id has two contents."""
 
 import asyncio
-import contextlib
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trustme
 
-from gateway.config.schema import MqttConfig
 from gateway.deliver.event import Class
-from gateway.deliver.outbox import Outbox
-from gateway.deliver.publisher import Publisher
-from gateway.ops.files import RealFiles
 from gateway.sdk import ConfigError
-from gateway.sdk.testing import LoopClock, SilentLog
-from tests.deliver.brokers import WITHIN, Process, Subscriber, free_port, iotcore, mosquitto
-from tests.deliver.support import config, running
+from tests.deliver.brokers import Process, Subscriber, free_port, iotcore, mosquitto
+from tests.deliver.rig import Rig, contents
 
 PLAIN = "allow_anonymous true\nmax_queued_messages 100000"
-
-
-class Rig:
-    """An outbox and a publisher with their threads."""
-
-    def __init__(self, folder: Path, url: str, **options: Any) -> None:
-        self.clock, self.log = LoopClock(), SilentLog()
-        self.outbox = Outbox(RealFiles(), folder / "outbox", config(), self.clock, log=self.log)
-        mqtt = MqttConfig.model_validate({"url": url, "keepalive": "5s", "reconnect_max": "200ms"} | options)
-        self.outbox.open()
-        self.publisher = Publisher(self.outbox, mqtt, "line-3", self.clock, self.log, jitter=lambda: 0.5)
-
-    def put(self, cls: Class, count: int = 1, size: int = 10) -> None:
-        for _ in range(count):
-            sequence = self.outbox.reserve(cls)
-            body = json.dumps({"id": f"{cls}/{sequence}", "fill": "x" * size}).encode()
-            self.outbox.put(cls, sequence, self.publisher.topics.of(cls, "pump-7"), body, 3)
-
-    async def until(self, condition: Callable[[], object], what: str, within: float = WITHIN) -> None:
-        try:
-            async with asyncio.timeout(within):
-                while not condition():  # noqa: ASYNC110 - what is waited for has no event
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(
-                f"{what}: {self.publisher.counters} {self.publisher.last_error} {self.outbox.stats()}"
-            ) from None
-
-    def acked(self, cls: Class = Class.TELEMETRY) -> int:
-        return self.outbox.stats().classes[cls].acked.records
-
-    @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator["Rig"]:
-        async with running(self.outbox, self.publisher):
-            yield self
 
 
 @pytest.fixture
@@ -77,14 +33,6 @@ def subscriber(broker: Process) -> Iterator[Subscriber]:
 
 def url(broker: Process) -> str:
     return f"mqtt://127.0.0.1:{broker.ports[0]}"
-
-
-def contents(bodies: list[bytes]) -> dict[str, bytes]:
-    """Bodies by id; asserts that no id came with two contents."""
-    found: dict[str, bytes] = {}
-    for body in bodies:
-        assert found.setdefault(json.loads(body)["id"], body) == body
-    return found
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -262,66 +210,6 @@ async def test_what_the_outbox_kept_over_a_restart_is_sent(
     assert rig.outbox.epoch == first.outbox.epoch
 
 
-@dataclass
-class Secure:
-    """A broker that asks for a certificate, and the files to please it."""
-
-    process: Process
-    authority: str
-    cert: str
-    key: str
-
-
-@pytest.fixture
-def secure(tmp_path: Path) -> Iterator[Secure]:
-    authority = trustme.CA()
-    server, client = authority.issue_cert("localhost"), authority.issue_cert("line-3@plant")
-    ca, cert, key = (str(tmp_path / name) for name in ("ca.pem", "server.pem", "server.key"))
-    authority.cert_pem.write_to_path(ca)
-    server.cert_chain_pems[0].write_to_path(cert)
-    server.private_key_pem.write_to_path(key)
-    client.cert_chain_pems[0].write_to_path(str(tmp_path / "client.pem"))
-    client.private_key_pem.write_to_path(str(tmp_path / "client.key"))
-    options = f"cafile {ca}\ncertfile {cert}\nkeyfile {key}\nrequire_certificate true\nallow_anonymous true"
-    process = mosquitto(tmp_path, free_port(), options)
-    process.start()
-    yield Secure(process, ca, str(tmp_path / "client.pem"), str(tmp_path / "client.key"))
-    process.kill()
-
-
-async def test_mutual_tls_delivers(tmp_path: Path, secure: Secure) -> None:
-    address = f"mqtts://localhost:{secure.process.ports[0]}"
-    async with Rig(tmp_path, address, ca=secure.authority, cert=secure.cert, key=secure.key).running() as rig:
-        rig.put(Class.TELEMETRY, 100)
-        await rig.until(lambda: rig.acked() == 100, "acknowledged")
-        secure.process.kill()
-        await rig.until(lambda: not rig.publisher.connected, "loss is seen")
-        rig.put(Class.TELEMETRY, 10)
-        await asyncio.to_thread(secure.process.start)
-        await rig.until(lambda: rig.acked() == 110, "acknowledged after the return")
-
-
-@pytest.mark.parametrize(
-    ("host", "options", "reason"),
-    [
-        ("localhost", {"cert": None, "key": None}, ""),
-        ("localhost", {"ca": None}, "CERTIFICATE_VERIFY_FAILED"),
-        ("127.0.0.1", {}, "CERTIFICATE_VERIFY_FAILED"),
-    ],
-    ids=["no certificate of our own", "an authority that we do not trust", "a certificate for another name"],
-)
-async def test_tls_that_does_not_hold_sends_nothing(
-    tmp_path: Path, secure: Secure, host: str, options: dict[str, Any], reason: str
-) -> None:
-    address = f"mqtts://{host}:{secure.process.ports[0]}"
-    files = {"ca": secure.authority, "cert": secure.cert, "key": secure.key} | options
-    async with Rig(tmp_path, address, **files).running() as rig:
-        rig.put(Class.TELEMETRY, 1)
-        await rig.until(lambda: rig.publisher.counters["failures"] > 1, "fails")
-        assert reason in rig.publisher.last_error
-        assert rig.publisher.counters["published"] == rig.acked() == 0
-
-
 async def test_a_wrong_password_is_shown(tmp_path: Path) -> None:
     process = mosquitto(tmp_path, free_port(), "allow_anonymous false")
     process.start()
@@ -332,6 +220,28 @@ async def test_a_wrong_password_is_shown(tmp_path: Path) -> None:
             assert "Not authorized" in rig.publisher.last_error
     finally:
         process.kill()
+
+
+async def test_when_one_address_is_gone_the_next_one_is_used(
+    tmp_path: Path, broker: Process, subscriber: Subscriber
+) -> None:
+    other = mosquitto(tmp_path, free_port(), PLAIN)
+    addresses = {"backup": [f"mqtt://127.0.0.1:{other.ports[0]}"]}
+    async with Rig(tmp_path, url(broker), **addresses).running() as rig:
+        rig.put(Class.TELEMETRY, 10)
+        await rig.until(lambda: rig.acked() == 10, "acknowledged by the first")
+        broker.kill()
+        await rig.until(lambda: not rig.publisher.connected, "loss is seen")
+        rig.put(Class.TELEMETRY, 10)
+        await asyncio.to_thread(other.start)
+        await rig.until(lambda: rig.acked() == 20, "acknowledged by the second")
+        other.kill()
+        await asyncio.to_thread(broker.start)
+        await rig.until(lambda: subscriber.subscriptions > 1, "listened to again")
+        rig.put(Class.TELEMETRY, 10)
+        await rig.until(lambda: rig.acked() == 30, "acknowledged by the first again")
+    heard = contents(subscriber.bodies("telemetry"))
+    assert {f"telemetry/{n}" for n in (*range(1, 11), *range(21, 31))} <= heard.keys()
 
 
 async def test_a_broker_that_never_acknowledges_is_left(tmp_path: Path) -> None:
@@ -357,12 +267,7 @@ async def test_a_topic_that_cannot_work_is_a_configuration_error(tmp_path: Path,
         Rig(tmp_path, "mqtt://127.0.0.1:1", topic=topic)
 
 
-async def test_a_missing_certificate_is_a_configuration_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="ca, cert or key"):
-        Rig(tmp_path, "mqtts://127.0.0.1:1", ca=str(tmp_path / "none.pem"))
-
-
 async def test_stopping_while_the_broker_is_away_is_prompt(tmp_path: Path) -> None:
     async with Rig(tmp_path, f"mqtt://127.0.0.1:{free_port()}", reconnect_max="1h").running() as rig:
-        rig.publisher._attempt = 20
+        rig.publisher._dialling._attempt = 20
         await rig.until(lambda: rig.publisher.counters["failures"], "tried")

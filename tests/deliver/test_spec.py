@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_must_of_the_outbox_names_tests_that_exist() -> None:
     text = (ROOT / "docs/spec/outbox.md").read_text()
-    sources = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    sources = "".join(path.read_text() for path in Path(__file__).parent.rglob("test_*.py"))
     items = re.split(r"\n(?=\d+\. )", text.split("## What is not promised")[0])[1:]
     assert [int(item.split(".")[0]) for item in items] == list(range(1, len(items) + 1))
     for item in items:

@@ -42,12 +42,14 @@ class Columnar:
         epoch: str,
         sequence: int,
         received: int,
+        *,
+        historical: bool = False,
     ) -> bytes:
         """The message for `rows` of one device.
 
         Args:
             device_id: place of the device in the table.
-            rows: rows to report, i8[n], n ≥ 1.
+            rows: rows to report, i8[n], n ≥ 1; in `historical` ones a row may repeat.
             value: f8[n]; NaN and infinities become null.
             time: source time, i8[n], Unix ns; in the message in ms, one for all where all are equal.
             status: OPC UA StatusCode, u4[n]; in the message only where one is not Good.
@@ -55,6 +57,7 @@ class Columnar:
             epoch: the outbox's epoch.
             sequence: as reserved from the outbox for telemetry.
             received: time of receipt, Unix ns.
+            historical: the readings were missed and read later.
         """
         stamps = time.tobytes()
         same = stamps == stamps[:8] * len(time)  # a fifth of what min() and max() take
@@ -68,13 +71,15 @@ class Columnar:
             "sequence": sequence,
             "time": newest // _MS,
             "received": received // _MS,
-            "tags": self._tags(rows),
+            "tags": self._names.take(rows).tolist() if historical else self._tags(rows),
             "values": _mixed(rows, value, other) if other else value,
         }
         if not same:
             message["times"] = time // _MS
         if np.count_nonzero(status):
             message["status"] = status
+        if historical:
+            message["historical"] = True
         return dumps(message)
 
     def _tags(self, rows: NDArray[np.int64]) -> orjson.Fragment:
