@@ -15,10 +15,10 @@ from typing import TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import AssetConfig
+from gateway.config.assets import AssetConfig
 from gateway.deliver.event import Class
 from gateway.deliver.topics import Topics
-from gateway.models.cohorts import assemble
+from gateway.models.cohorts import Own, assemble
 from gateway.models.learning import Learning
 from gateway.pipeline import Outward, Pipeline
 from gateway.sdk.batch import Batch
@@ -65,11 +65,16 @@ class Kept:
 
 
 class Replay:
-    """One configuration, fed row by row. Every row is a scan of every group at once."""
+    """One configuration, fed row by row. Every row is a scan of every group at once.
 
-    def __init__(self, gateway: str, devices: Sequence[DeviceConfig], assets: dict[str, AssetConfig]) -> None:
+    `own` gives the scorers of users' models; unless given their assets abstain.
+    """
+
+    def __init__(
+        self, gateway: str, devices: Sequence[DeviceConfig], assets: dict[str, AssetConfig], own: Own | None = None
+    ) -> None:
         self.table = TagTable.build(devices)
-        self.judged = assemble(assets, self.table)
+        self.judged = assemble(assets, self.table, own=own) if own else assemble(assets, self.table)
         self.out = Kept()
         topics = Topics("fieldgate/{gateway}/{class}/{name}", gateway)
         self.pipeline = Pipeline(self.table, self.judged.watch, Outward(gateway, self.out, topics.of, "off"))

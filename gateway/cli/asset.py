@@ -7,6 +7,7 @@ from gateway.cli.common import FAILED, OK, add_config, complain, state_folder
 from gateway.config.load import load
 from gateway.ingest.registry import Registry
 from gateway.models.answers import leave
+from gateway.models.modes import moded
 
 _VERBS = {
     "accept": "what the machine is like now is normal from here on",
@@ -30,8 +31,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Leave the answer where the gateway looks every second."""
     root = load(args.config, Registry().models()).root
-    if args.asset not in root.assets:
-        complain(f"{args.config} has no asset '{args.asset}'; there are {', '.join(root.assets) or 'none'}")
+    assets = moded(root.assets)
+    if args.asset not in assets:
+        complain(f"{args.config} has no asset '{args.asset}'; there are {', '.join(assets) or 'none'}")
         return FAILED
     state = state_folder(args.state, root.gateway.state)
     try:

@@ -9,13 +9,15 @@ import numpy as np
 from gateway.cli import report
 from gateway.cli.common import FAILED, OK, add_config, complain, state_folder
 from gateway.cli.history import Histories
-from gateway.cli.replay import Row, add_recording, given, through
+from gateway.cli.replay import Row, add_recording, given, known, through
+from gateway.config.assets import AssetConfig
 from gateway.config.load import Configuration, load
-from gateway.config.schema import AssetConfig
 from gateway.ingest.registry import Registry
 from gateway.models.learning import Learning
+from gateway.models.modes import moded, running
 from gateway.ops.lock import lock
 from gateway.replay import Replay
+from gateway.sdk.tags import TagTable
 from gateway.state.store import StateStore
 
 
@@ -38,15 +40,17 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Fit, keep, report."""
     configuration = load(args.config, Registry().models())
-    assets = {
+    chosen = {
         name: asset
         for name, asset in configuration.root.assets.items()
         if asset.model == "default" and (not args.asset or name in args.asset)
     }
-    if not assets:
+    if not chosen:
         complain(f"no asset of the configuration is meant ({', '.join(configuration.root.assets) or 'it has none'})")
         return FAILED
-    rows = given(args, configuration, Replay("fit", configuration.devices, {}).table, list(assets))
+    table = TagTable.build(configuration.devices)
+    rows = given(args, configuration, table, moded(chosen))
+    assets = moded(known(chosen, table, rows))
     fitted = _fit(configuration, assets, rows)
     if not fitted:
         return FAILED
@@ -59,16 +63,20 @@ def run(args: argparse.Namespace) -> int:
 
 def _fit(configuration: Configuration, assets: dict[str, AssetConfig], rows: list[Row]) -> Replay | None:
     """A replay whose detectors have learnt from all good rows; None when an asset has too few, which is told."""
-    table = Replay("fit", configuration.devices, {}).table
+    table = TagTable.build(configuration.devices)
     values = np.array([row for _, row, _ in rows]).reshape(len(rows), len(table))
     learning = {}
     for name, asset in assets.items():
         good = ~np.isnan(values[:, [table.row(tag) for tag in asset.tags]])
-        count = int(np.count_nonzero(good.mean(axis=1) >= asset.min_good))
+        runs = running(asset, table, values)
+        if runs is None:
+            complain(f"{name}: the recording says nothing of its condition: {asset.when}")
+            return None
+        count = int(np.count_nonzero(runs & (good.mean(axis=1) >= asset.min_good)))
         if count < 50:  # noqa: PLR2004 - as AssetConfig.calibrate
             complain(f"{name}: the recording has {count} rows with enough good tags, 50 are needed")
             return None
-        learning[name] = asset.model_copy(update={"calibrate": count, "sensors": False})
+        learning[name] = asset.model_copy(update={"calibrate": count, "sensors": False, "settle": 0.0})
     replay = Replay(configuration.root.gateway.id, configuration.devices, learning)
     through(replay, rows)
     return replay

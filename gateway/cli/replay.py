@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,12 +12,17 @@ import orjson
 from numpy.typing import NDArray
 
 from gateway.cli import report
-from gateway.cli.common import OK, add_config, state_folder
+from gateway.cli.common import FAILED, OK, add_config, complain, state_folder
 from gateway.cli.history import Histories
 from gateway.cli.progress import watched
+from gateway.config.assets import AssetConfig
 from gateway.config.load import Configuration, load
 from gateway.deliver.event import Class
 from gateway.ingest.registry import Registry
+from gateway.models.cohorts import DEFAULT, Own
+from gateway.models.manifest import BundleError
+from gateway.models.modes import moded, running
+from gateway.models.process import WorkerError
 from gateway.models.recorder import recorded
 from gateway.replay import Recording, RecordingError, Replay
 from gateway.sdk.tags import TagTable
@@ -46,10 +52,16 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def run(args: argparse.Namespace) -> int:
     """Replay and print."""
     configuration = load(args.config, Registry().models())
-    replay = Replay(configuration.root.gateway.id, configuration.devices, configuration.root.assets)
-    rows = given(args, configuration, replay.table, list(configuration.root.assets))
-    histories = Histories(replay, args.asset) if args.report else None
-    through(replay, rows, histories, sys.stdout.buffer)
+    table, assets = TagTable.build(configuration.devices), configuration.root.assets
+    rows = given(args, configuration, table, moded(assets))
+    try:
+        with played(args, configuration) as own:
+            replay = Replay(configuration.root.gateway.id, configuration.devices, known(assets, table, rows), own)
+            histories = Histories(replay, args.asset) if args.report else None
+            through(replay, rows, histories, sys.stdout.buffer)
+    except (BundleError, WorkerError) as error:
+        complain(str(error))
+        return FAILED
     sys.stdout.flush()
     if histories:
         report.write(
@@ -60,6 +72,19 @@ def run(args: argparse.Namespace) -> int:
     return OK
 
 
+@contextmanager
+def played(args: argparse.Namespace, configuration: Configuration) -> Iterator[Own | None]:
+    """What gives the scorers of users' models; None where there are none."""
+    root = configuration.root
+    if all(asset.model == DEFAULT for asset in root.assets.values()):
+        yield None
+        return
+    from gateway.models.played import Players  # noqa: PLC0415 - what a replay without models need not pay
+
+    with Players(root.models, configuration.files[0].parent, state_folder(args.state, root.gateway.state)) as players:
+        yield players.scorer
+
+
 def add_recording(parser: argparse.ArgumentParser) -> None:
     """What is read: a file, or the gateway's own recording."""
     parser.add_argument(
@@ -68,20 +93,30 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", type=Path, help="state folder of the gateway")
 
 
-def given(args: argparse.Namespace, configuration: Configuration, table: TagTable, names: Sequence[str]) -> list[Row]:
+def given(
+    args: argparse.Namespace, configuration: Configuration, table: TagTable, assets: Mapping[str, AssetConfig]
+) -> list[Row]:
     """The rows that the command line means. Raises RecordingError or RecordingMissingError."""
     if args.recording:
         return read(Recording(args.recording), table)
     folder = state_folder(args.state, configuration.root.gateway.state) / "recording"
     rows: list[Row] = []
-    for name in names:
-        tags = configuration.root.assets[name].tags
-        index = [table.row(tag) for tag in tags]
-        for time, x in zip(*recorded(folder, name, tags), strict=True):
+    for name, asset in assets.items():
+        index = [table.row(tag) for tag in asset.tags]
+        for time, x in zip(*recorded(folder, name, asset.tags), strict=True):
             values = np.full(len(table), np.nan)
             values[index] = x
             rows.append((int(time), values, float("nan")))
     return rows
+
+
+def known(assets: Mapping[str, AssetConfig], table: TagTable, rows: Sequence[Row]) -> dict[str, AssetConfig]:
+    """`assets` without the conditions that `rows` say nothing of: what the gateway records is what it has judged."""
+    values = np.array([row for _, row, _ in rows]).reshape(len(rows), len(table))
+    return {
+        name: asset if running(asset, table, values) is not None else asset.model_copy(update={"when": None})
+        for name, asset in assets.items()
+    }
 
 
 def read(recording: Recording, table: TagTable) -> list[Row]:

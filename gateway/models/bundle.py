@@ -9,16 +9,19 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from numpy.typing import NDArray
 
 from gateway import __version__
-from gateway.models.manifest import BundleError, Manifest, order, read_manifest
+from gateway.models.cohorts import Watched
+from gateway.models.manifest import BundleError, Manifest, match_tags, order, read_manifest
 from gateway.models.onnxlook import Look, check_shape, look
 from gateway.models.signing import Keys, sign, verify
 
@@ -27,6 +30,7 @@ MANIFEST: Final = "manifest.json"
 ENVELOPE: Final = "bundle.dsse.json"
 FILES: Final = (MODEL, MANIFEST, ENVELOPE)
 SMALL: Final = 4 * 2**20  # bytes that manifest and envelope may have
+PACE: Final = 0.1  # by how much an asset's period may differ from that of training, as a share
 LIMIT: Final = 64 * 2**20  # bytes that the model may have unless the caller says otherwise
 
 
@@ -209,3 +213,13 @@ def to_archive(files: Mapping[str, bytes]) -> bytes:
                 member.size, member.mode = len(files[name]), 0o644
                 tar.addfile(member, io.BytesIO(files[name]))
     return out.getvalue()
+
+
+def places(bundle: Bundle, assets: Sequence[Watched]) -> NDArray[np.int64]:
+    """Where each of `assets` has the tag of each input: i8[n, D]. Raises BundleError (units, pace)."""
+    every = bundle.manifest.window.every
+    for asset in assets:
+        if every is not None and abs(asset.period / every - 1) > PACE:
+            words = f"is scored every {asset.period:g} s, the model was trained on rows every {every:g} s"
+            raise BundleError("pace", f"{asset.name} {words}")
+    return np.array([match_tags(bundle.manifest, asset.tags, asset.units) for asset in assets], np.int64)

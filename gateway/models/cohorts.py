@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import AlarmConfig, AssetConfig
+from gateway.config.assets import AlarmConfig, AssetConfig
 from gateway.models.detector import Detector, Member, Submit, inline
 from gateway.models.ruled import expanded, scorer
 from gateway.sdk.errors import ConfigError
+from gateway.sdk.expression import Expression
 from gateway.sdk.tags import TagTable
 from gateway.stages.alarm import Alarms
 from gateway.stages.features import Readiness
+from gateway.stages.operating import SECOND, Operating, When
 from gateway.stages.rules import RULE
 from gateway.stages.score import Abstain, Scorer, Scores
 from gateway.stages.sensor import Sensors
@@ -112,8 +115,29 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
         ruled = scorer(width, [(rules[names[i]], periods[i]) for i in members])
         index = np.array([rows[i] for i in members], np.int64)
         cohorts.append(Cohort(ruled, np.array(members, np.int64), index, RULE, VERSION))
-    watch = Watch(names, configs, rows, tuple(cohorts), _alarms(configs, periods), Readiness(groups, len(table.groups)))
+    readiness = Readiness(groups, len(table.groups))
+    watch = Watch(
+        names, configs, rows, tuple(cohorts), _alarms(configs, periods), readiness, _operating(configs, table)
+    )
     return Judged(watch, detectors, periods, timed)
+
+
+def _operating(configs: Sequence[AssetConfig], table: TagTable) -> Operating | None:
+    whens = [_when(config, table) for config in configs]
+    return Operating(whens) if any(whens) else None
+
+
+def _when(config: AssetConfig, table: TagTable) -> When | None:
+    if config.when is None:
+        return None
+    condition = _compiled(config.when)
+    return When(condition, tuple(table.row(tag) for tag in condition.names), round(config.settle * SECOND))
+
+
+@cache
+def _compiled(text: str) -> Expression:
+    """One for all that say the same: they are looked at once."""
+    return Expression(text)
 
 
 def _watched(name: str, config: AssetConfig, table: TagTable, period: float) -> Watched:

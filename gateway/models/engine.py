@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gateway.models.bundle import Bundle
 from gateway.models.manifest import BundleError
 from gateway.models.process import Answer, Limits, Process, WorkerError
+from gateway.models.windows import Arrangement
 
 BACK_OFF: Final = 0.25  # s before the first new start; doubles
 BACK_OFF_MAX: Final = 30.0
@@ -63,8 +64,8 @@ class Engine:
         self.counters: Counter[str] = Counter()
         self.told: dict[str, Any] = {}
         self.pid = 0
-        self._places, self._limits, self._source = places, limits, source
-        self._straight = bool(np.array_equal(places, np.broadcast_to(np.arange(places.shape[1]), places.shape)))
+        self._arrangement = Arrangement(places, bundle.manifest.window.rows)
+        self._limits, self._source = limits, source
         self._wake = asyncio.Event()
         self._losses = 0  # in a row
 
@@ -97,7 +98,7 @@ class Engine:
     async def _live(self) -> None:
         """One life of the process. Raises WorkerError when it is gone, BundleError when it did not begin."""
         bundle = self.bundle
-        process = await Process.start(bundle.model, bundle.manifest, self._limits, len(self._places))
+        process = await Process.start(bundle.model, bundle.manifest, self._limits, len(self._arrangement))
         self.counters["starts"] += 1
         self.told, self.pid = process.told, process.pid
         self._source.started(self)
@@ -115,7 +116,7 @@ class Engine:
             await self._wake.wait()
             return
         try:
-            answer = await process.ask(self._arranged(call))
+            answer = await process.ask(self._arrangement.of(call.members, call.windows))
         except WorkerError as error:
             self._source.fault(self, call, error)
             if error.code != "failed":
@@ -125,19 +126,9 @@ class Engine:
             self._losses = 0
             self._source.answered(self, call, self._put_back(call, answer))
 
-    def _arranged(self, call: Call) -> NDArray[np.float64]:
-        """The windows as this version wants them: as many rows, the tags in its own order."""
-        windows = call.windows[:, -self.rows :]
-        if windows.shape[1] < self.rows:  # it was taken for a version with a shorter memory: nothing to be seen before
-            windows = np.pad(windows, ((0, 0), (self.rows - windows.shape[1], 0), (0, 0)), "edge")
-        return windows if self._straight else np.take_along_axis(windows, self._places[call.members][:, None], 2)
-
     def _put_back(self, call: Call, answer: Answer) -> Answer:
         """The answer with its tags in the order of each asset."""
-        if self._straight:
-            return answer
-        places = self._places[call.members]
-        contrib, expected = np.empty_like(answer.contrib), np.empty_like(answer.expected)
-        np.put_along_axis(contrib, places, answer.contrib, 1)
-        np.put_along_axis(expected, places, answer.expected, 1)
-        return Answer(answer.score, contrib, expected, answer.seconds)
+        back = self._arrangement.back
+        return Answer(
+            answer.score, back(call.members, answer.contrib), back(call.members, answer.expected), answer.seconds
+        )

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.config.schema import ModelsConfig
-from gateway.models.bundle import Bundle
+from gateway.models.bundle import Bundle, places
 from gateway.models.cohorts import Watched
 from gateway.models.compare import Comparison, Gate, text
 from gateway.models.engine import Engine
 from gateway.models.lifecycle import Change, State
-from gateway.models.manifest import BundleError, match_tags, order
+from gateway.models.manifest import BundleError, order
 from gateway.models.process import Limits, WorkerError
 from gateway.models.remote import Remote
 from gateway.models.shelf import Shelf
@@ -27,7 +27,6 @@ from gateway.ops.health import State as Condition
 from gateway.sdk.clock import Clock
 
 FAULTS_WITHIN: Final = 600.0  # s
-PACE: Final = 0.1  # by how much an asset's period may differ from that of training, as a share
 REMEDY: Final = "see `fieldgate model list`; bring a mended version into shadow, or roll back"
 
 
@@ -134,12 +133,7 @@ class Life:
 
     def places(self, bundle: Bundle) -> NDArray[np.int64]:
         """Where each asset has the tag of each input: i8[n, D]. Raises BundleError (units, pace)."""
-        every = bundle.manifest.window.every
-        for asset in self.assets:
-            if every is not None and abs(asset.period / every - 1) > PACE:
-                words = f"is scored every {asset.period:g} s, the model was trained on rows every {every:g} s"
-                raise BundleError("pace", f"{asset.name} {words}")
-        return np.array([match_tags(bundle.manifest, asset.tags, asset.units) for asset in self.assets], np.int64)
+        return places(bundle, self.assets)
 
     def lost(self, version: str, error: BundleError) -> None:
         """A version that was to be kept at hand cannot be used."""

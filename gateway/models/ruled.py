@@ -1,19 +1,20 @@
-"""Rules of a configuration as what the pipeline watches: each is an asset of its own, named ASSET-RULE."""
+"""Modes and rules of a configuration as what the pipeline watches: each is an asset of its own, ASSET-NAME."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
-from gateway.config.schema import AssetConfig, RuleConfig
+from gateway.config.assets import AssetConfig, RuleConfig
+from gateway.models.modes import moded
 from gateway.stages.rules import LEARNS, RULE, Kind, Rule, Rules
 
 _NO_BUDGET: Final = 1e6  # events per second: nothing raises a limit that somebody wrote down
 
 
 def expanded(assets: Mapping[str, AssetConfig]) -> tuple[dict[str, AssetConfig], dict[str, RuleConfig]]:
-    """`assets` and, behind them, an asset for each of their rules; and those rules by the same name."""
-    found, rules = dict(assets), {}
+    """`assets`, one for each mode where they have some, then one for each of their rules; and those rules by name."""
+    found, rules = moded(assets), dict[str, RuleConfig]()
     for name, asset in assets.items():
         for rule_name, rule in asset.rules.items():
             rules[f"{name}-{rule_name}"] = rule
@@ -30,6 +31,9 @@ def _asset(asset: AssetConfig, rule: RuleConfig) -> AssetConfig:
             "model": RULE,
             "sensors": False,
             "rules": {},
+            "modes": {},
+            "when": rule.when,
+            "settle": rule.settle,
             "alarm": alarm,
             "min_good": 1.0,
         }

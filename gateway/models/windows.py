@@ -50,3 +50,30 @@ class Windows:
         self._ring = np.zeros((len(kept), rows, kept.shape[2]))
         self._ring[:, : kept.shape[1]] = kept
         self._next[:] = kept.shape[1]
+
+
+class Arrangement:
+    """Windows as one version of a model wants them: as many rows, the tags in the order of its inputs."""
+
+    def __init__(self, places: NDArray[np.int64], rows: int) -> None:
+        """`places` i8[n, D] says for each asset where the tag of each input stands, `rows` how many a window has."""
+        self._places, self._rows = places, rows
+        self._straight = bool(np.array_equal(places, np.broadcast_to(np.arange(places.shape[1]), places.shape)))
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def of(self, members: NDArray[np.int64], windows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The windows f8[B, any, D] of `members`, tags in the order of each asset, arranged: f8[B, rows, D]."""
+        windows = windows[:, -self._rows :]
+        if windows.shape[1] < self._rows:  # taken for a version with a shorter memory: nothing to be seen before
+            windows = np.pad(windows, ((0, 0), (self._rows - windows.shape[1], 0), (0, 0)), "edge")
+        return windows if self._straight else np.take_along_axis(windows, self._places[members][:, None], 2)
+
+    def back(self, members: NDArray[np.int64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What the model says of each input, f8[B, D], in the order of each asset's tags."""
+        if self._straight:
+            return columns
+        found = np.empty_like(columns)
+        np.put_along_axis(found, self._places[members], columns, 1)
+        return found

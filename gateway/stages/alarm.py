@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import AlarmConfig
+from gateway.config.assets import AlarmConfig
 from gateway.stages.budget import RAISE_BY, RAISE_MAX, Budget
 from gateway.stages.states import ACTIVE, MAY_RAISE, MAY_RETURN, TABLE, Event, State, Transition
 from gateway.stages.stuck import Stuck

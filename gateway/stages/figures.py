@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import Severity
+from gateway.config.assets import Severity
 from gateway.stages.states import ACTIVE, STANDING, UNACKNOWLEDGED, State
 
 MINUTE: Final = 60.0

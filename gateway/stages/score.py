@@ -18,6 +18,7 @@ class Abstain(IntEnum):
     MODEL_FAILED = 4  # the model gave no answer
     PENDING = 5  # the model has a process of its own and answers later
     FILLING = 6  # the window of rows that the model looks at is not full yet
+    NOT_OPERATING = 7  # its machine is not in the state in which it is judged
 
 
 @dataclass(slots=True)

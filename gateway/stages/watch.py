@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import AssetConfig
+from gateway.config.assets import AssetConfig
 from gateway.stages.alarm import Alarms
 from gateway.stages.features import Readiness
+from gateway.stages.operating import Operating
 from gateway.stages.score import Scorer
 from gateway.stages.sensor import Sensors
 
@@ -43,6 +44,7 @@ class Watch:
     cohorts: tuple[Cohort, ...]
     alarms: Alarms
     readiness: Readiness
+    operating: Operating | None = None  # where any asset has a condition
 
     def prompt(self, device: NDArray[np.int64]) -> frozenset[int]:
         """Devices of which an alarm without delay watches a tag, by the device of each row: they must not wait."""

@@ -8,7 +8,9 @@ import gzip
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +181,42 @@ def try_and_exchange(plant: Plant, fitted: Fitted) -> None:
     assert plant.model("rollback", "skab")[0] == OK
     assert "1.0          active" in plant.model("list")[1]
     assert plant.model("promote", "other")[0] == FAILED
+
+
+def test_a_recording_is_replayed_through_the_model(fitted: Fitted, tmp_path: Path) -> None:
+    """What the daemon would have said to valve1_3: the same scores as the model gives by itself."""
+    plant = Plant(tmp_path)
+    make_and_check(plant, fitted)
+    rows, label = (
+        column(DATA / kind / "valve1_3.csv.gz", *names) for kind, names in (("data", ()), ("labels", ("label",)))
+    )
+    start = datetime(2020, 3, 9, tzinfo=UTC)
+    with (tmp_path / "valve.csv").open("w") as file:
+        file.write("timestamp," + ",".join(f"bench.{name}" for name in tags()) + "\n")
+        for second, row in enumerate(rows):
+            file.write((start + timedelta(seconds=second)).isoformat() + "," + ",".join(map(repr, row.tolist())) + "\n")
+    ran = plant.site.verb("replay", str(tmp_path / "valve.csv"), "--state", str(plant.site.state))
+    assert ran.returncode == OK, ran.stderr
+    alarms = [one for line in ran.stdout.splitlines() if (one := json.loads(line)).get("asset") == "valve"]
+    raised = [one for one in alarms if one["state"] == "active-unacknowledged"]
+    assert raised
+    assert {(one["model"]["name"], one["model"]["version"]) for one in raised} == {("bundles/skab", "1.0")}
+    mean, scale = (np.array([one[key] for one in fitted.manifest["inputs"]]) for key in ("mean", "scale"))
+    again = windows((rows - mean) / scale)
+    model = open_session_of(fitted, tmp_path)
+    error = np.sqrt(((again - model(again)) ** 2).mean(axis=(1, 2)))
+    for one in raised:
+        at = round((datetime.fromisoformat(one["time"]) - start).total_seconds())
+        assert one["score"] == pytest.approx(float(error[at - WINDOW + 1]), rel=1e-3)
+    first = round((datetime.fromisoformat(raised[0]["time"]) - start).total_seconds())
+    assert label[first:, 0].any()
+
+
+def open_session_of(fitted: Fitted, folder: Path) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """The graph alone: windows in, windows out."""
+    (folder / "alone.onnx").write_bytes(fitted.model)
+    session = open_session(folder / "alone.onnx")
+    return lambda x: session.run(["again"], {"x": x.astype(np.float32)})[0].astype(float)
 
 
 def test_a_wrong_name_of_a_model_is_named_by_check(tmp_path: Path) -> None:

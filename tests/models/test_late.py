@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.config.schema import AlarmConfig, AssetConfig
+from gateway.config.assets import AlarmConfig, AssetConfig
 from gateway.deliver.event import Class
 from gateway.models.cohorts import Watched, assemble
 from gateway.pipeline import Outward, Pipeline

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.config.schema import AssetConfig
+from gateway.config.assets import AssetConfig
 from gateway.models.answers import AnswerError, carry_out, collect, leave
 from gateway.models.cohorts import Judged, assemble
 from gateway.models.learning import Learning

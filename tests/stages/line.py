@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gateway.config.schema import AlarmConfig
+from gateway.config.assets import AlarmConfig
 from gateway.stages.alarm import SECOND, Alarms, Event, State, Transition
 
 START = 1_700_000_000 * SECOND

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.config.schema import AlarmConfig
+from gateway.config.assets import AlarmConfig
 from gateway.stages.alarm import (
     ACTIVE,
     APART,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gateway.config.schema import AlarmConfig
+from gateway.config.assets import AlarmConfig
 from gateway.stages.alarm import APART, RAISE_BY, RAISE_MAX, SECOND, Alarms, Event, State, Transition
 from tests.stages.line import PLAIN, START, Line
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from gateway.config.schema import AlarmConfig
+from gateway.config.assets import AlarmConfig
 from gateway.stages.alarm import LONGEST, SECOND, TABLE, Alarms, Event, State, Transition
 from gateway.stages.command import ACTIONS
 

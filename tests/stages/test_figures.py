@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gateway.config.schema import Severity
+from gateway.config.assets import Severity
 from gateway.stages.figures import AlarmFigures
 from gateway.stages.states import State
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from gateway.config.schema import AssetConfig, RuleConfig
+from gateway.config.assets import AssetConfig, RuleConfig
 from gateway.deliver.event import Class
 from gateway.replay import Replay
 from gateway.sdk.config import DeviceConfig, TagConfig
