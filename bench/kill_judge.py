@@ -18,7 +18,7 @@ from bench.rig import answered_us, counter_of
 REGISTERS = 60  # of each device of the farm
 CALM, WILD = 60.0, 100.0  # the signal that the assets learn, and what it swings to afterwards
 ALARM_STATES = {"normal", "active-unacknowledged", "returned-unacknowledged"}  # nobody acknowledges here
-EVENTS = {"calibrated", "device lost", "device back"}  # a kill alone damages nothing
+EVENTS = {"calibrated", "device lost", "device back", "sensor fault", "sensor good"}  # a kill alone damages nothing
 UNTOLD = 200  # messages that the last life may have written without a word
 _ID = re.compile(r"bench/([0-9a-f]+)/(alarm|event|telemetry)/([1-9]\d*)")
 

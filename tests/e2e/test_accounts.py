@@ -71,7 +71,7 @@ def test_the_accounts_balance_through_faults_an_outage_that_costs_readings_and_a
         try:
             until(lambda: telemetry(site.status())["readings_dropped"], "readings are dropped", 60.0)
             full = balanced(site)
-            assert telemetry(full)["readings_dropped"].keys() == {"budget"}
+            assert "budget" in telemetry(full)["readings_dropped"].keys() <= {"budget", "thinned"}
             assert full["outbox"]["disk_bytes"] <= 2**20
             assert site.stop() == 0
             site.start()
