@@ -74,6 +74,8 @@ _SOCKETS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Sockets]] = WeakKey
 class SocketWire:
     """A connected socket that feeds a link."""
 
+    __slots__ = ("_open", "_send", "_sock", "_sockets", "link", "recv")
+
     def __init__(self, sock: socket.socket, link: Link) -> None:
         self._sock, self.link = sock, link
         self.recv, self._send = sock.recv, sock.send
