@@ -13,13 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.ingest.backfill import Backfill
 from gateway.ops.health import Health, State
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.batch import Batch, Kind, Sink
 from gateway.sdk.clock import Clock
 from gateway.sdk.errors import DisconnectedError
+from gateway.sdk.history import ReadsHistory
 from gateway.sdk.quality import BAD, BAD_CONFIGURATION_ERROR, BAD_DEVICE_FAILURE, BAD_NOT_CONNECTED, name
-from gateway.sdk.tags import Connection, Device
+from gateway.sdk.tags import Connection, Device, Tag
+from gateway.sdk.write import Value, WriteRefusedError, Writes, Written
 
 _CONNECT_WITHIN = 30.0  # s; adapters are to be quicker, this is the last bound
 _CLOSE_WITHIN = 5.0  # s
@@ -72,6 +75,9 @@ class Runner:
         self.connection: Connection = adapter.connection
         self.counters: Counter[str] = Counter(connects_total=0, losses_total=0, faults_total=0, scans_failed_total=0)
         self._sink, self._around = sink, around
+        self._backfill: Backfill | None = None
+        if isinstance(adapter, ReadsHistory):
+            self._backfill = Backfill(adapter, adapter.connection, adapter.host, sink, self.counters)
         self._sequence: Counter[int] = Counter()
         self._lost: dict[int, int] = {}  # device id → StatusCode for which it is lost
         self._faults = 0
@@ -87,6 +93,8 @@ class Runner:
 
     async def run(self) -> None:
         """Connect, run, lose, wait, and again, until cancelled."""
+        if self._backfill:
+            await self._backfill.restore()
         while True:
             await self._attempt()
             await self._close()
@@ -100,7 +108,8 @@ class Runner:
                 await self.adapter.connect()
             self.counters["connects_total"] += 1
             started = self._around.clock.monotonic()
-            await self.adapter.run(self._take)
+            live = self.adapter.run(self._take)
+            await (self._backfill.beside(live) if self._backfill else live)
         except (DisconnectedError, TimeoutError) as error:
             self._failed(started, fault=False)
             self._lose(BAD_NOT_CONNECTED, str(error) or "no connection in time")
@@ -127,25 +136,59 @@ class Runner:
         except (TimeoutError, DisconnectedError, OSError) as error:
             self._around.log.warning("close failed", connection=self.connection.name, error=str(error))
 
+    # -- writes on their way out -------------------------------------------------------------------------------------
+
+    def there(self, device_id: int) -> bool:
+        """Whether a device has been heard and is not lost."""
+        return device_id not in self._lost and device_id not in self._starting
+
+    async def write(self, tag: Tag, value: Value, within: float) -> Written:
+        """Write one tag (raw) and read it back, within so many seconds.
+
+        Raises:
+            WriteRefusedError: nothing was changed.
+            DisconnectedError, TimeoutError: whether the device took the value is not known.
+        """
+        adapter = self.adapter
+        if not isinstance(adapter, Writes):
+            raise WriteRefusedError(f"adapter {type(adapter).__name__} cannot write")
+        try:
+            async with asyncio.timeout(within):
+                return await adapter.write(tag, value)
+        except (WriteRefusedError, DisconnectedError, TimeoutError):
+            raise
+        except Exception as error:  # the same door: a bug of this adapter costs this write
+            self.counters["faults_total"] += 1
+            self._around.log.exception("adapter fault", connection=self.connection.name, tag=tag.name)
+            raise DisconnectedError("fault in the adapter; see the log") from error
+
     # -- batches on their way in -------------------------------------------------------------------------------------
 
     def _take(self, batch: Batch) -> None:
         """Number the batch, note whether its device is there, pass it on."""
         self._sequence[batch.device] += 1
         batch.sequence = self._sequence[batch.device]
-        if len(batch):
+        if self._backfill and len(batch):
+            self._backfill.note(batch)
+        if len(batch) and batch.kind is not Kind.HISTORY:
             code = int(batch.status.min())
-            if code >= BAD:
+            if code >= BAD and self._tells_of_all(batch):
                 self.counters["scans_failed_total"] += 1
                 self._device_lost(batch.device, code, name(code))
-            elif self._lost or self._starting:
+            elif code < BAD and (self._lost or self._starting):
                 self._device_back(batch.device)
         self._sink(batch)
+
+    def _tells_of_all(self, batch: Batch) -> bool:
+        """Whether it is a whole scan, or every tag of the device: some bad tags in a message make no lost device."""
+        return batch.group >= 0 or len(batch) >= len(self._device(batch.device).tags)
 
     def _lose(self, code: int, why: str) -> None:
         """The connection is gone: every tag of every device on it turns bad."""
         if self._lost.keys() != {device.id for device in self.connection.devices}:
             self.counters["losses_total"] += 1
+        if self._backfill:
+            self._backfill.cut()
         received = self._around.clock.wall_ns()
         for device in self.connection.devices:
             self._device_lost(device.id, code, why)

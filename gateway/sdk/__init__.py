@@ -7,6 +7,7 @@ from gateway.sdk.browse import Browses, Found, Look, Visit
 from gateway.sdk.clock import Clock
 from gateway.sdk.config import Delay, DeviceConfig, Duration, Name, Rate, Size, Table, TagConfig
 from gateway.sdk.errors import ConfigError, DisconnectedError, FieldgateError
+from gateway.sdk.history import Gap, Memory, ReadsHistory
 from gateway.sdk.schedule import Schedule, next_due
 from gateway.sdk.tags import Connection, Device, Group, Tag, TagTable
 from gateway.sdk.write import Value, WriteRefusedError, Writes, Written, check_range
@@ -26,14 +27,17 @@ __all__ = [
     "Duration",
     "FieldgateError",
     "Found",
+    "Gap",
     "Group",
     "Host",
     "Kind",
     "Log",
     "Look",
+    "Memory",
     "Name",
     "PolledAdapter",
     "Rate",
+    "ReadsHistory",
     "Rows",
     "Schedule",
     "Sink",

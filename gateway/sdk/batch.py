@@ -1,6 +1,6 @@
 """A batch: what one device said in one scan, or in one publish response. Columns, never objects per reading."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ class Kind(IntEnum):
     DATA = 0  # they were read now
     CONFIRM = 1  # they have not changed since: the source says so (keep-alive of a subscription); columns are empty
     LOST = 2  # the connection is gone: the runner says so; values NaN, status bad
+    HISTORY = 3  # they were missed and come from the memory of the device: in the order of time, a row may repeat
 
 
 @dataclass(slots=True)
@@ -50,6 +51,13 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def chosen(self, mask: NDArray[np.bool_]) -> "Batch":
+        """The readings that `mask` marks; what is no number stays with its row."""
+        rows = (
+            np.arange(self.rows.start, self.rows.stop, dtype=np.uint32) if isinstance(self.rows, slice) else self.rows
+        )
+        return replace(self, rows=rows[mask], value=self.value[mask], time=self.time[mask], status=self.status[mask])
 
     @classmethod
     def of(

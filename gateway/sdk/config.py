@@ -7,9 +7,11 @@ seconds, bytes and events per second. A program may give these as plain numbers;
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+
+from gateway.sdk.expression import Expression
 
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)\s*")
 _SECONDS: Final = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
@@ -108,6 +110,36 @@ def _float_pair(value: Any) -> Any:
     return tuple(float(v) if isinstance(v, int) else v for v in value) if isinstance(value, list) else value
 
 
+def _is_expression(text: str) -> str:
+    Expression(text)
+    return text
+
+
+Condition = Annotated[str, AfterValidator(_is_expression)]
+"""What must hold, over tags; see gateway.sdk.expression."""
+
+
+class WriteConfig(Table):
+    """What may be written to a tag, by whom, and when. A tag without it is never written."""
+
+    allow: list[Literal["cli", "mqtt", "rule"]] = Field(default=["cli"], min_length=1)
+    """Who may: cli (an operator at this machine), mqtt (the broker's rights say who), rule (`then` of an alarm)."""
+    range: Annotated[tuple[float, float] | None, BeforeValidator(_float_pair)] = None
+    """Lowest and highest value, after scaling; the tag's own range unless set. Without either, `values` say what."""
+    values: list[float | str] | None = Field(default=None, min_length=1, max_length=1000)
+    """The only values that may be written, numbers or texts."""
+    step: float | None = Field(default=None, gt=0)
+    """Largest change against the value that the tag has now, which must be good."""
+    rate: Rate | None = None
+    """Most writes per time: 6/min lets one through each ten seconds."""
+    interlock: Condition | None = None
+    """What must hold when it is written: pump-7.running == 0 and tank-1.level < 80. What is not known does not hold."""
+    arm: bool = False
+    """Two steps: the value is armed first, and the write brings the token that arming gave."""
+    read_back: bool = True
+    """The device must hold the value when it is read back; false for what resets itself."""
+
+
 class TagConfig(Table):
     """What every tag may say, whatever its adapter."""
 
@@ -127,6 +159,25 @@ class TagConfig(Table):
     """Period of this tag; the device's own unless set."""
     stale_after: Duration | None = None
     """Not refreshed for this long, the value is marked uncertain; three periods unless set."""
+    write: WriteConfig | None = None
+    """What may be written to it, by whom, and when; unset, it is never written."""
+
+    @property
+    def datatype(self) -> str:
+        """What the device holds, before scaling: bool, int8 to uint64, float32, float64 or string.
+
+        float64 where it shows only as the values come.
+        """
+        return "float64"
+
+    @property
+    def writable(self) -> bool:
+        """Whether it may be written at all."""
+        return self.write is not None
+
+    def number(self, text: str) -> float | None:  # noqa: ARG002 - for tags that have texts
+        """The number that `text` stands for; None where it stands for none."""
+        return None
 
 
 class DeviceConfig(Table):

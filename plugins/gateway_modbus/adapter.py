@@ -6,7 +6,7 @@ unit stays silent is lost. Where `connect` does not answer, `backup` is tried.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final, cast
@@ -24,10 +24,12 @@ from gateway.sdk import (
     Value,
     Written,
 )
+from gateway.sdk.discover import Discovered, Pace, Place
 from gateway_modbus.config import ModbusDevice
+from gateway_modbus.discover import discover
 from gateway_modbus.doctor import examine
 from gateway_modbus.doctor_report import Findings
-from gateway_modbus.endpoint import Endpoint
+from gateway_modbus.endpoint import PORT, Endpoint
 from gateway_modbus.frames import ANY, Request
 from gateway_modbus.frames import request as encode
 from gateway_modbus.link import Link
@@ -118,6 +120,16 @@ class ModbusAdapter(Adapter):
         device = next(device for device in self.connection.devices if tag in device.tags)
         async with self._writing:
             return await write(partial(self.ask, device), cast("ModbusDevice", device.config), tag, value)
+
+    @classmethod
+    def ports(cls) -> Sequence[int]:
+        """As `gateway.sdk.discover.Discovers`."""
+        return (PORT,)
+
+    @classmethod
+    def discover(cls, place: Place, pace: Pace) -> AsyncGenerator[Discovered, None]:
+        """As `gateway.sdk.discover.Discovers`."""
+        return discover(place, pace)
 
     async def examine(self, device: Device, say: Callable[[str], None]) -> Findings:
         """Look at `device` over a connection of its own, by reads only. Raises DisconnectedError."""

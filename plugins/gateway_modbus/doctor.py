@@ -102,17 +102,7 @@ class _Doctor:
             self._found.settings["delay"] = f"{self.line.delay * 1e3:.0f}ms"
 
     async def _identify(self) -> None:
-        objects: dict[int, str] = {}
-        at: int | None = 0
-        for _ in range(PAGES):
-            outcome, payload = await self.line.ask(identify.identification(at or 0))
-            page = identify.page(payload) if outcome == GOOD else None
-            if page is None:
-                break
-            objects |= page.objects
-            at = page.next
-            if at is None:
-                break
+        _, objects = await identify.everything(self.line.ask, PAGES)
         self._found.facts["identification"] = identify.named(objects) or "it does not say who it is"
         self._found.facts["sunspec"] = await self._sunspec()
 

@@ -4,10 +4,12 @@ MODBUS Application Protocol V1.1b3 §6.21 (function 43, MEI type 14); SunSpec De
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from gateway_modbus.faults import GOOD
 
 MEI: Final = 0x0E
 BASIC, REGULAR, INDIVIDUAL = 1, 2, 4
@@ -47,6 +49,22 @@ def page(payload: bytes) -> Page | None:
         objects[rest[0]] = rest[2 : 2 + rest[1]].decode("latin-1").strip("\0 ")
         rest = rest[2 + rest[1] :]
     return Page(objects, following if more == 0xFF else None)  # noqa: PLR2004 - §6.21: 0xFF, more follows
+
+
+async def everything(ask: Callable[[bytes], Awaitable[tuple[int, bytes]]], most: int) -> tuple[int, dict[int, str]]:
+    """All objects, asked for page by page, `most` pages; and how the first question ended (`faults`)."""
+    objects: dict[int, str] = {}
+    outcomes: list[int] = []
+    at = 0
+    while len(outcomes) < most:
+        outcome, payload = await ask(identification(at))
+        outcomes.append(outcome)
+        found = page(payload) if outcome == GOOD else None
+        objects |= found.objects if found else {}
+        if found is None or found.next is None:
+            break
+        at = found.next
+    return outcomes[0], objects
 
 
 def named(objects: Mapping[int, str]) -> dict[str, str]:

@@ -53,8 +53,6 @@ class ModbusTag(TagConfig):
     """Registers of a string, two characters each."""
     enum: Texts | None = None
     """The text of each number: {0: stopped, 1: running}."""
-    writable: bool = False
-    """Whether it may be written; a coil or holding register."""
     write_function: WriteFunction | None = None
     """Function code of its writes; unless set 5 for a coil, 6 for a register, 16 for several, 22 for a part of one."""
 
@@ -73,6 +71,18 @@ class ModbusTag(TagConfig):
         if self.at.table.bits:
             return self.type or "bool"
         return "uint16" if self.type is None or self.picks_bit else self.type
+
+    def number(self, text: str) -> float | None:
+        """The number that `text` stands for in its enumeration."""
+        return next((number for number, known in (self.enum or {}).items() if known == text), None)
+
+    @property
+    def datatype(self) -> str:
+        """What its value is: a decimal number is a whole one, half a float is one, a named number is a text."""
+        if self.enum is not None:
+            return "string"
+        plain = {"bcd16": "uint16", "bcd32": "uint32", "float16": "float32"}
+        return "bool" if self.picks_bit else plain.get(self.kind, self.kind)
 
     @property
     def picks_bit(self) -> bool:
@@ -136,12 +146,12 @@ def _order_problem(tag: ModbusTag) -> str:
 def _write_problem(tag: ModbusTag) -> str:
     """Why it cannot be written as it says."""
     if not tag.writable:
-        return "" if tag.write_function is None else "write_function: without `writable: true` nothing is written"
+        return "" if tag.write_function is None else "write_function: without `write` nothing is written"
     if tag.at.table not in (DataTable.COIL, DataTable.HOLDING):
-        return f"writable: a {tag.at.table} is only ever read; coils and holding registers are written"
+        return f"write: a {tag.at.table} is only ever read; coils and holding registers are written"
     allowed = write_functions(tag)
     if tag.write_function is None and tag.coding("ABCD").partial and allowed[0] != MASK_WRITE:
-        return f"writable: mask write reaches one register; write_function: {allowed[0]} reads, changes and writes all"
+        return f"write: mask write reaches one register; write_function: {allowed[0]} reads, changes and writes all"
     if tag.write_function is None or tag.write_function in allowed:
         return ""
     return f"write_function: {tag.at} as {tag.kind} is written by {', '.join(map(str, allowed))}"

@@ -57,7 +57,7 @@ class _Write:
 
     def __init__(self, ask: Ask, config: ModbusDevice, tag: Tag, value: Value) -> None:
         if not isinstance(tag.config, ModbusTag) or not tag.config.writable:
-            raise WriteRefusedError(f"{tag.name} is not writable; `writable: true` allows it")
+            raise WriteRefusedError(f"{tag.name} is not writable; `write` in its table allows it")
         self._send_pdu, self._config, self._row, self._value = ask, config, tag, value
         self._tag = tag.config
         self._coding = self._tag.coding(config.order)

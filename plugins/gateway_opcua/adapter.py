@@ -1,18 +1,23 @@
 """The OPC UA adapter: one session per server, security and user; its devices are read or subscribed to."""
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
 from typing import Final, Never, cast
 
 from gateway.sdk import (
     Adapter,
+    Batch,
     ConfigError,
     Connection,
     Device,
     DeviceConfig,
     DisconnectedError,
+    Gap,
     Group,
     Host,
+    Memory,
     Schedule,
     Sink,
     Tag,
@@ -20,17 +25,27 @@ from gateway.sdk import (
     Written,
 )
 from gateway.sdk.browse import Found, Look, Visit
+from gateway.sdk.certificates import Certificate
+from gateway.sdk.discover import Discovered, Pace, Place
 from gateway_opcua.browse import browse, heading, visit
-from gateway_opcua.config import OpcuaDevice, OpcuaTag
+from gateway_opcua.config import DEFAULT_PORT, OpcuaDevice, OpcuaTag
+from gateway_opcua.discover import discover
+from gateway_opcua.entrance import Entrance
+from gateway_opcua.history import History
+from gateway_opcua.keeper import Keeper
+from gateway_opcua.learner import Learner
 from gateway_opcua.reader import Reader
 from gateway_opcua.session import Session
 from gateway_opcua.site import Site
 from gateway_opcua.subscriber import Subscriber
+from gateway_opcua.subscriptions import Subscription
 from gateway_opcua.suspects import Suspects
 from gateway_opcua.tasks import together
 from gateway_opcua.write import write
 
-_SHARED: Final = ("trust", "password", "timeout")  # besides what `connection()` names: options of the session
+_SHARED: Final = (  # besides what `connection()` names: options of the session
+    "trust", "fingerprint", "first_use", "accept", "password", "user_key", "timeout", "backup",
+)  # fmt: skip
 
 
 class OpcuaAdapter(Adapter):
@@ -44,37 +59,74 @@ class OpcuaAdapter(Adapter):
         nodes = {tag.row: cast("OpcuaTag", tag.config).where for d in connection.devices for tag in d.tags}
         self._site = Site(host, self.counters, nodes, Suspects(connection.devices, host.log, self.counters))
         self._session: Session | None = None
+        self._entrance = Entrance(self._config, host, self.counters)
+        self._standing: dict[int, Subscription] = {}
+        self._server = ""  # that of the last session
+        self._certificates: Sequence[Certificate] = ()
         self._reader: Reader | None = None
         self._turn = asyncio.Lock()  # a small server is not asked twice at once: one scan or one write
 
     async def connect(self) -> None:
         """Open the session. Raises DisconnectedError, which says what to do where the server gives a reason."""
         await self.close()
-        session = self._session = Session(self._config, self.host)
-        await session.open()
+        session = self._session = await self._entrance.open()
+        if session.url != self._server:
+            self._standing.clear()
+            self._server = session.url
         self._reader = Reader(session, self._site)
 
     async def run(self, sink: Sink) -> Never:
         """Bring batches until the session is lost: then DisconnectedError."""
         session, reader = self._connected()
-        jobs = session.jobs()
+        jobs = [*session.jobs(), Learner(session).run()]
         if polled := self._devices("read"):
             jobs.append(self._poll(reader, [group for device in polled for group in device.groups], sink))
         if subscribed := self._devices("subscribe"):
-            jobs.append(Subscriber(session, reader, subscribed, self._site).run(sink))
+            jobs.append(Subscriber(session, reader, subscribed, self._site, self._standing).run(sink))
         await together(jobs)
 
     async def close(self) -> None:
-        """Close the session, within two seconds."""
+        """Close the session, within two seconds; one whose connection is lost is kept, to be taken up."""
         session, self._session, self._reader = self._session, None, None
         if session is not None:
             await session.close()
+            if not self._entrance.left(session):
+                self._standing.clear()
 
     async def write(self, tag: Tag, value: Value) -> Written:
         """As `gateway.sdk.Writes`: one at a time, between two scans."""
         session, reader = self._connected()
         async with self._turn:
             return await write(session, reader.places, tag, value)
+
+    async def remembers(self) -> Sequence[Memory]:
+        """As `gateway.sdk.ReadsHistory`."""
+        return await self._history().remembers(self.connection.devices)
+
+    def missed(self, gap: Gap) -> AsyncGenerator[Batch, None]:
+        """As `gateway.sdk.ReadsHistory`."""
+        return self._history().missed(gap)
+
+    @classmethod
+    def keeper(cls, home: Path, now: dt.datetime) -> Keeper:
+        """As `gateway.sdk.certificates.Certified`."""
+        return Keeper(home, now)
+
+    def certificates(self) -> Sequence[Certificate]:
+        """As `gateway.sdk.certificates.Certified`: those of the last connection where there is none now."""
+        if self._session and (used := self._session.security.certificates()):
+            self._certificates = used
+        return self._certificates
+
+    @classmethod
+    def ports(cls) -> Sequence[int]:
+        """As `gateway.sdk.discover.Discovers`."""
+        return (DEFAULT_PORT,)
+
+    @classmethod
+    def discover(cls, place: Place, pace: Pace) -> AsyncGenerator[Discovered, None]:
+        """As `gateway.sdk.discover.Discovers`."""
+        return discover(place, pace)
 
     @classmethod
     def visit(cls, wanted: Visit) -> DeviceConfig:
@@ -88,6 +140,10 @@ class OpcuaAdapter(Adapter):
     def browse(self, device: Device, look: Look) -> AsyncGenerator[Sequence[Found], None]:
         """As `gateway.sdk.Browses`."""
         return browse(cast("OpcuaDevice", device.config), self.host, look)
+
+    def _history(self) -> History:
+        session, reader = self._connected()
+        return History(session, reader.places, self._site)
 
     def _connected(self) -> tuple[Session, Reader]:
         if self._session is None or self._reader is None:

@@ -20,7 +20,7 @@ from gateway_opcua.walk import Node, Walk
 _OBJECTS: Final = nodeid.encode(0, 85)
 _NODE_CLASS: Final = 2
 _SOMETHING: Final = {"server_time": {"node": "i=2258"}}  # a tag that every server has; a table wants one
-_SHOWN: Final = ("security", "policy", "trust", "user")
+_SHOWN: Final = ("security", "policy", "trust", "fingerprint", "first_use", "user", "user_certificate", "user_key")
 
 
 def visit(wanted: Visit) -> OpcuaDevice:
@@ -38,7 +38,7 @@ def heading(config: OpcuaDevice) -> dict[str, str]:
     options = {"device": config.device, "adapter": config.adapter, "connect": config.connect}
     fields = OpcuaDevice.model_fields
     options |= {name: str(given) for name in _SHOWN if (given := getattr(config, name)) != fields[name].default}
-    return options
+    return options | ({"accept": ",".join(config.accept)} if config.accept else {})
 
 
 async def browse(config: OpcuaDevice, host: Host, look: Look) -> AsyncGenerator[Sequence[Found], None]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol, SupportsBytes
 
 from asyncua import ua
 from asyncua.client.client import Client
+from asyncua.client.ua_client import UASocketProtocol
 from asyncua.client.ua_session import UaSession
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import nodeid_to_binary, struct_from_binary, struct_to_binary
@@ -31,6 +32,7 @@ from gateway_opcua.codec import (
     request_header,
     type_id,
 )
+from gateway_opcua.past import HISTORY_REQUEST, HISTORY_RESPONSE
 
 TOUCHED: Final = (
     "_request_id",
@@ -42,18 +44,26 @@ TOUCHED: Final = (
     "transport",
 )
 """Attributes of asyncua's UASocketProtocol that FastChannel relies on."""
+GUARDED: Final = ("receive_buffer", "_connection._incoming_size", "_connection._drop_incoming_parts")
+"""Attributes of the same that the guard relies on, besides UaClient's _make_protocol."""
+_LARGEST_CHUNK: Final = 1 << 20  # we ask for 65,535 bytes at most; what is announced longer is not waited for
+_LARGEST_MESSAGE: Final = 64 << 20
+_LARGEST_GREETING: Final = 2 << 20  # before there is a session: endpoints with their certificates
 _MAX_LATE: Final = 64  # requests given up whose answer may still come
 
 Acknowledged = Sequence[tuple[int, int]]
 
 
 class Channel(Protocol):
-    """Carries the two services that bring readings."""
+    """Carries the services that bring readings."""
 
     fast: bool
 
     async def read(self, plan: ReadPlan, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
         """The ReadResponse to `plan`. Raises TimeoutError, ConnectionError or UaError."""
+
+    async def history(self, request: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
+        """The HistoryReadResponse to `request`, which has no header yet. Raises as `read`."""
 
     def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
         """Send one PublishRequest; its response comes when the server has something to say."""
@@ -64,8 +74,8 @@ def open_channel(client: Client, clock: Clock) -> Channel:
     return PublicChannel(client) if missing(client.uaclient.protocol) else FastChannel(client, clock)
 
 
-def missing(protocol: object) -> list[str]:
-    """The attributes in TOUCHED that `protocol` lacks."""
+def missing(protocol: object, paths: Sequence[str] | None = None) -> list[str]:
+    """Those of `paths`, TOUCHED unless given, that `protocol` lacks."""
 
     def has(path: str) -> bool:
         try:
@@ -74,7 +84,7 @@ def missing(protocol: object) -> list[str]:
             return False
         return True
 
-    return [path for path in TOUCHED if not has(path)]
+    return [path for path in (TOUCHED if paths is None else paths) if not has(path)]
 
 
 def quiet_asyncua() -> None:
@@ -82,6 +92,32 @@ def quiet_asyncua() -> None:
     logger = logging.getLogger("asyncua")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.CRITICAL)
+
+
+def guard(client: Client) -> None:
+    """Cut connections whose other side fills memory: asyncua waits for whatever a header announces."""
+    make = client.uaclient._make_protocol  # noqa: SLF001 - named in GUARDED
+
+    def guarded() -> UASocketProtocol:
+        protocol = make()
+        receive = protocol.data_received
+
+        def data_received(data: bytes) -> None:
+            receive(data)
+            stranger = protocol.authentication_token.is_null()
+            if (
+                len(protocol.receive_buffer or b"") > _LARGEST_CHUNK
+                or protocol._connection._incoming_size > (_LARGEST_GREETING if stranger else _LARGEST_MESSAGE)  # noqa: SLF001 - GUARDED
+            ):
+                protocol.disconnect_socket()
+                protocol.receive_buffer = None
+                protocol._connection._drop_incoming_parts()  # noqa: SLF001 - GUARDED
+
+        if not missing(protocol, GUARDED):
+            protocol.data_received = data_received  # type: ignore[method-assign]
+        return protocol
+
+    client.uaclient._make_protocol = guarded  # type: ignore[method-assign]  # noqa: SLF001 - as above
 
 
 class QuietSession(UaSession):
@@ -107,17 +143,24 @@ class FastChannel:
 
     async def read(self, plan: ReadPlan, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
         """The ReadResponse to `plan`."""
-        number, answer = self._send(READ_REQUEST, plan.request, timeout)
+        return await self._call(READ_REQUEST, plan.request, timeout)
+
+    async def history(self, request: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
+        """The HistoryReadResponse to `request`."""
+        return await self._call(HISTORY_REQUEST, request, timeout)
+
+    def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
+        """Send one PublishRequest, without a hint: the server may keep it as long as it has nothing to say."""
+        return self._send(PUBLISH_REQUEST, publish_request(acknowledged), 0)[1]
+
+    async def _call(self, service: int, content: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - as above
+        number, answer = self._send(service, content, timeout)
         try:
             async with asyncio.timeout(timeout):
                 return bytes(await answer)
         except TimeoutError:
             self._give_up(number)
             raise
-
-    def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
-        """Send one PublishRequest, without a hint: the server may keep it as long as it has nothing to say."""
-        return self._send(PUBLISH_REQUEST, publish_request(acknowledged), 0)[1]
 
     def _send(self, service: int, content: bytes, hint: float) -> tuple[int, asyncio.Future[SupportsBytes]]:
         protocol = self._protocol
@@ -155,8 +198,14 @@ class PublicChannel:
         parameters = struct_from_binary(ua.ReadParameters, Buffer(plan.request))
         async with asyncio.timeout(timeout):
             results = await self._session.read(parameters)
-        content = len(results).to_bytes(4, "little") + b"".join(struct_to_binary(result) for result in results)
-        return _response(READ_RESPONSE) + content
+        return _response(READ_RESPONSE) + _array(results)
+
+    async def history(self, request: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - as FastChannel.history
+        """The HistoryReadResponse to `request`."""
+        parameters = struct_from_binary(ua.HistoryReadParameters, Buffer(request))
+        async with asyncio.timeout(timeout):
+            results = await self._session.history_read(parameters)
+        return _response(HISTORY_RESPONSE) + _array(results)
 
     def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
         """Send one PublishRequest."""
@@ -176,6 +225,10 @@ class PublicChannel:
 def _response(number: int) -> bytes:
     """The head of a good response."""
     return type_id(number) + struct_to_binary(ua.ResponseHeader())
+
+
+def _array(results: Sequence[object]) -> bytes:
+    return len(results).to_bytes(4, "little") + b"".join(struct_to_binary(result) for result in results)
 
 
 def _seen(answer: asyncio.Future[Any]) -> None:

@@ -90,7 +90,7 @@ class ReadPlan:
             CodecError: it is no valid answer to this request.
         """
         try:
-            at = _response(body, READ_RESPONSE)
+            at = content_of(body, READ_RESPONSE)
             (n,) = I32.unpack_from(body, at)
             if n != self._n:
                 raise CodecError(f"{self._n} values asked for, {n} given")
@@ -138,7 +138,14 @@ class PublishDecoder:
             CodecError: it is no valid answer.
         """
         try:
-            return self._message(body, _response(body, PUBLISH_RESPONSE))
+            return self._message(body, content_of(body, PUBLISH_RESPONSE))
+        except (IndexError, struct.error) as error:
+            raise CodecError(f"the message is cut off: {error}") from error
+
+    def message(self, body: bytes, subscription: int) -> Published:
+        """Read one NotificationMessage by itself, as Republish gives it. Raises CodecError."""
+        try:
+            return self._content(body, 0, Published(subscription, 0, more=True, changes=[]))
         except (IndexError, struct.error) as error:
             raise CodecError(f"the message is cut off: {error}") from error
 
@@ -146,11 +153,14 @@ class PublishDecoder:
         (subscription,) = U32.unpack_from(body, at)
         at = skip_array(body, at + 4, 4)  # sequence numbers that could be asked for again
         more = body[at] != 0
-        (sequence,) = U32.unpack_from(body, at + 1)
-        at += 5 + 8  # time of publishing
+        return self._content(body, at + 1, Published(subscription, 0, more, []))
+
+    def _content(self, body: bytes, at: int, message: Published) -> Published:
+        (message.sequence,) = U32.unpack_from(body, at)
+        at += 4 + 8  # time of publishing
         (count,) = I32.unpack_from(body, at)
         at += 4
-        message = Published(subscription, sequence, more, [], keep_alive=count <= 0)
+        message.keep_alive = count <= 0
         if count > len(body) - at:
             raise CodecError(f"{count} notifications announced, {len(body) - at} bytes left")
         for _ in range(count):
@@ -169,7 +179,7 @@ class PublishDecoder:
         return end
 
 
-def _response(body: bytes, wanted: int) -> int:
+def content_of(body: bytes, wanted: int) -> int:
     """Step over type and ResponseHeader (Part 4 §7.34) to the content of a good response of the type wanted."""
     kind, at = numeric_id(body, 0)
     (code,) = U32.unpack_from(body, at + 12)  # behind the time and the handle of the request

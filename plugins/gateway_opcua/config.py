@@ -1,14 +1,14 @@
 """What a person may write for an OPC UA device."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from gateway.sdk import DeviceConfig, Duration, Name, TagConfig
+from gateway.sdk import Delay, Duration, Name, TagConfig
 from gateway_opcua import browsepath, nodeid
+from gateway_opcua.secured import SecuredDevice
 
 DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
 
@@ -36,9 +36,6 @@ def _path(text: str) -> str:
     return text
 
 
-AsPath = Annotated[Path, BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value)]
-
-
 class OpcuaTag(TagConfig):
     """One variable of an OPC UA server."""
 
@@ -46,8 +43,16 @@ class OpcuaTag(TagConfig):
     """Node id in the standard form: ns=2;s=Heater.Temp, ns=2;i=1001, nsu=http://maker/line;s=Heater.Temp, i=2258."""
     path: Annotated[str, AfterValidator(_path)] | None = None
     """In place of node: the way from the root folder, /Objects/2:Boiler/Temp or /Objects/nsu=http://maker/line;Boiler/Temp."""
-    writable: bool = False
-    """Whether it may be written."""
+    sample: Delay | None = None
+    """subscribe: how often the server looks at it; 0s: at every change; the period unless set."""
+    queue: int | None = Field(default=None, ge=1, le=10_000)
+    """subscribe: values that the server keeps between two messages; those of the device unless set."""
+    keep: Literal["newest", "oldest"] = "newest"
+    """subscribe: which values stay when the queue runs over."""
+    trigger: Literal["status", "value", "timestamp"] = "value"
+    """subscribe: what makes a change: status only, status or value, or the source time too."""
+    deadband_percent: float = Field(default=0.0, ge=0, le=100)
+    """subscribe: a change of this share of the server's EURange or less is not sent by the server."""
 
     @model_validator(mode="after")
     def _one_way_to_the_node(self) -> Self:
@@ -65,21 +70,13 @@ class OpcuaTag(TagConfig):
         return browsepath.parse(self.path) if self.path is not None else nodeid.parse(self.node or "")
 
 
-class OpcuaDevice(DeviceConfig):
+class OpcuaDevice(SecuredDevice):
     """A device behind an OPC UA server. Devices with the same server, security and user share one session."""
 
     connect: Annotated[str, AfterValidator(_endpoint)]
     """The server: opc.tcp://host:port or opc.tcp://host:port/path; port 4840 unless given."""
-    security: Literal["none", "sign", "sign_and_encrypt"] = "none"
-    """Whether messages are signed, or signed and encrypted."""
-    policy: Literal["Basic256Sha256", "Aes128_Sha256_RsaOaep", "Aes256_Sha256_RsaPss"] = "Basic256Sha256"
-    """Security policy, where `security` is not none."""
-    trust: AsPath | None = None
-    """PEM or DER file with the server's certificate; unset, the first one seen is kept and no other accepted."""
-    user: str | None = Field(default=None, min_length=1)
-    """User name at the server; anonymous unless set."""
-    password: SecretStr | None = None
-    """Password of `user`; always a reference: !secret name."""
+    backup: Annotated[str, AfterValidator(_endpoint)] | None = None
+    """A second server that knows the same nodes, tried when `connect` does not answer; the other way round likewise."""
     mode: Literal["read", "subscribe"] = "read"
     """read: asked for every value in every period; subscribe: the server tells what has changed."""
     timeout: Duration = 4.0
@@ -88,22 +85,14 @@ class OpcuaDevice(DeviceConfig):
     """subscribe: values that the server keeps per tag between two messages; with 1 the newest wins."""
     retry: Duration = 30.0
     """subscribe: wait before a tag that the server refused is tried again; doubled each time, up to ten minutes."""
+    history: Delay = 86400.0
+    """Longest outage that is filled in from what the server remembers, where it does; 0s: none is."""
+    history_rate: int = Field(default=1000, ge=1)
+    """Values per second at which an outage is filled in, at most."""
     tags: Mapping[Name, OpcuaTag] = Field(min_length=1)
     """The tags, by name."""
-
-    @model_validator(mode="after")
-    def _password_has_a_user(self) -> Self:
-        if self.password is not None and self.user is None:
-            raise ValueError("password is set but user is not")
-        return self
-
-    @model_validator(mode="after")
-    def _trust_has_a_use(self) -> Self:
-        if self.trust is not None and self.security == "none":
-            raise ValueError("trust is set but security is none: no certificate would be checked")
-        return self
 
     def connection(self) -> str:
         """Server, security and user: what one session is made of."""
         security = self.security if self.security == "none" else f"{self.security} {self.policy}"
-        return f"{self.connect} {security} {self.user or 'anonymous'}"
+        return f"{self.connect} {security} {self.login}"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gateway.sdk import Batch, Device, quality
 from gateway_opcua import status
 from gateway_opcua.codec import ATTRIBUTE_VALUE, ServiceFaultError
-from gateway_opcua.config import OpcuaDevice
+from gateway_opcua.config import OpcuaDevice, OpcuaTag
 from gateway_opcua.places import Places
 from gateway_opcua.references import from_binary
 from gateway_opcua.session import Session
@@ -23,6 +23,7 @@ from gateway_opcua.subscriptions import Subscription, keep_alive_count, lifetime
 from gateway_opcua.wire import CodecError
 
 _SOURCE: Final = ua.TimestampsToReturn.Source
+_NOTICED: Final = 5.0  # ms
 _LOOK: Final = 5.0  # s between two looks for tags to try again
 
 
@@ -37,8 +38,9 @@ class Items:
         self._session, self._places, self._site = session, places, site
         self._config = {device.id: cast("OpcuaDevice", device.config) for device in devices}
         self._device = {tag.row: device.id for device in devices for tag in device.tags}
+        self._tags = {tag.row: cast("OpcuaTag", tag.config) for device in devices for tag in device.tags}
         self._retry = min(config.retry for config in self._config.values())
-        self.queued = any(config.queue > 1 for config in self._config.values())
+        self.queued = any(self._queue(row) > 1 for row in self._tags)
 
     async def subscribe(self, subscription: Subscription) -> None:
         """Create `subscription` without items. Raises ServiceFaultError or DisconnectedError."""
@@ -106,7 +108,20 @@ class Items:
         else:
             codes = np.array([result.StatusCode.value for result in results], np.uint32)
             ids = np.array([result.MonitoredItemId for result in results], np.uint32)
+            self._tell_slower(rows, subscription.every, results)
         return self._settle(subscription, places, codes, ids)
+
+    def _tell_slower(
+        self, rows: NDArray[np.uint32], every: float, results: Sequence[ua.MonitoredItemCreateResult]
+    ) -> None:
+        """A server that looks more seldom than it was asked to may miss changes, and does not say so again."""
+        asked = np.array([self._sample(row, every) for row in rows.tolist()])
+        given = np.array([result.RevisedSamplingInterval for result in results])
+        slower = int(np.count_nonzero((given > 1.1 * asked) & (given > asked + _NOTICED)))
+        if slower:
+            self._site.counters["items_slower_total"] += slower
+            seconds = float(given.max()) / 1000
+            self._site.host.log.info("server samples more slowly than asked", count=slower, seconds=seconds)
 
     def _settle(
         self, subscription: Subscription, places: NDArray[np.intp], codes: NDArray[np.uint32], ids: NDArray[np.uint32]
@@ -123,17 +138,28 @@ class Items:
         return self._bad(rows, codes[bad])
 
     def _item(self, row: int, every: float) -> ua.MonitoredItemCreateRequest:
-        node = from_binary(self._places.binary(row))
+        tag, node = self._tags[row], from_binary(self._places.binary(row))
+        parameters = ua.MonitoringParameters(
+            ClientHandle=row,
+            SamplingInterval=self._sample(row, every),
+            QueueSize=self._queue(row),
+            DiscardOldest=tag.keep == "newest",
+        )
+        if (wanted := _filter(tag)) is not None:
+            parameters.Filter = wanted
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ATTRIBUTE_VALUE),
             MonitoringMode=ua.MonitoringMode.Reporting,
-            RequestedParameters=ua.MonitoringParameters(
-                ClientHandle=row,
-                SamplingInterval=every * 1000,
-                QueueSize=self._config[self._device[row]].queue,
-                DiscardOldest=True,
-            ),
+            RequestedParameters=parameters,
         )
+
+    def _sample(self, row: int, every: float) -> float:
+        """Sampling interval in ms, as the standard has it."""
+        sample = self._tags[row].sample
+        return 1000 * (every if sample is None else sample)
+
+    def _queue(self, row: int) -> int:
+        return self._tags[row].queue or self._config[self._device[row]].queue
 
     def _bad(self, rows: NDArray[np.uint32], codes: NDArray[np.uint32]) -> list[Batch]:
         received = self._site.host.clock.wall_ns()
@@ -161,3 +187,22 @@ class Items:
             places = np.flatnonzero(np.isin(subscription.rows, rows[wrong]) & (subscription.items > 0))
             subscription.abandoned += subscription.items[places].tolist()
             subscription.postpone(places, self._site.host.clock.monotonic(), self._retry)
+
+
+def _filter(tag: OpcuaTag) -> ua.DataChangeFilter | None:
+    """What the server holds back (Part 4 §7.22.2); None where it is as without a filter: no server must know any."""
+    if tag.trigger == "value" and not tag.deadband_percent:
+        return None
+    return ua.DataChangeFilter(
+        Trigger=_TRIGGERS[tag.trigger],
+        DeadbandType=ua.UInt32(_PERCENT if tag.deadband_percent else 0),
+        DeadbandValue=ua.Double(tag.deadband_percent),
+    )
+
+
+_PERCENT: Final = 2  # DeadbandType (Part 8 §6.2)
+_TRIGGERS: Final = {
+    "status": ua.DataChangeTrigger.Status,
+    "value": ua.DataChangeTrigger.StatusValue,
+    "timestamp": ua.DataChangeTrigger.StatusValueTimestamp,
+}

@@ -19,14 +19,33 @@ from asyncua.ua.ua_binary import variant_from_binary
 from gateway_opcua.wire import CodecError
 
 # What asyncua raises over bytes that do not match its idea of a type.
-_FOREIGN: Final = (RuntimeError, struct.error, ValueError, TypeError, LookupError, AttributeError, OverflowError)
+FOREIGN: Final = (RuntimeError, struct.error, ValueError, TypeError, LookupError, AttributeError, OverflowError)
+
+
+class Unknown(dict[str, Any]):
+    """A structure of a type that asyncua does not know: its type and its bytes, for people and for whoever knows it.
+
+    Attributes:
+        type_id: of its binary encoding.
+        body: as it came.
+    """
+
+    type_id: ua.NodeId = ua.NodeId()
+    body: bytes = b""
+
+    @classmethod
+    def of(cls, value: ua.ExtensionObject) -> "Unknown":
+        """What is known of `value`."""
+        told = cls(TypeId=plain(value.TypeId), Body=plain(value.Body))
+        told.type_id, told.body = value.TypeId, value.Body or b""
+        return told
 
 
 def decode_variant(data: bytes) -> Any:
     """The value of one binary Variant. Raises CodecError when it cannot be read."""
     try:
         return plain(variant_from_binary(Buffer(data)).Value)
-    except _FOREIGN as error:
+    except FOREIGN as error:
         raise CodecError(f"a value cannot be read: {error}") from error
 
 
@@ -44,6 +63,8 @@ def plain(value: Any) -> Any:
 
 
 def _plain_object(value: Any) -> Any:
+    if type(value) is ua.ExtensionObject:
+        return Unknown.of(value)
     for kind, convert in _OBJECTS:
         if isinstance(value, kind):
             return convert(value)

@@ -75,7 +75,7 @@ class Reader:
         wrong = self._suspects.look_at(group.rows, columns.status)
         if len(wrong) and self.places.forget((wrong + first).tolist()):
             self._look_ups.setdefault(group.id, (self._host.clock.monotonic() + _LOOK_UP, _LOOK_UP))
-        other = {first + i: value for i, value in columns.other.items()}
+        other = self._session.structures.settle({first + i: value for i, value in columns.other.items()})
         time = columns.time(received)
         return Batch(group.device, group.id, group.rows, columns.value, time, columns.status, received, other)
 

@@ -1,30 +1,22 @@
-"""One OPC UA session over one secure channel: opened, kept alive, thrown away when lost.
-
-Every error of asyncua ends here and becomes the gateway's.
-"""
+"""One OPC UA session: opened, kept alive, taken up again on a new connection when the one it had broke off."""
 
 import asyncio
 import contextlib
-import struct
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from typing import Any, Final, SupportsBytes, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Final, TypeVar
 
-from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_client import UaClientState
-from asyncua.client.ua_session import UaSession
-from asyncua.crypto.uacrypto import InvalidSignature  # type: ignore[attr-defined]  # defined there, for mypy twice
-from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from gateway.sdk import DisconnectedError, Host
-from gateway_opcua import channel, nodeid, status
+from gateway_opcua import channel, nodeid
 from gateway_opcua.codec import ReadPlan, ServiceFaultError
-from gateway_opcua.columns import Columns
 from gateway_opcua.config import OpcuaDevice
-from gateway_opcua.security import Security
+from gateway_opcua.security import Security, open_channel
+from gateway_opcua.services import FOREIGN, NAMESPACES, Services
+from gateway_opcua.structures import Structures
 from gateway_opcua.wire import CodecError
 
-_FOREIGN: Final = (OSError, UaError, InvalidSignature, ValueError, struct.error)  # TimeoutError is an OSError
 _SESSION_TIMEOUT: Final = 60_000  # ms; a gateway that was killed is forgotten after a minute, with its subscriptions
 _BEAT: Final = 10.0  # s between two signs of life when nothing else is asked
 _MISSED: Final = 2  # beats without an answer that end the session
@@ -32,83 +24,143 @@ _CLOSE: Final = 2.0  # s that a farewell may take
 _RENEW: Final = 0.75  # share of a token's life after which it is renewed (Part 4 §5.6.2)
 
 # Server, ServerStatus, State; NamespaceArray; OperationLimits (Part 6 Annex A).
-_STATE, _NAMESPACES, _NODES_PER_READ, _ITEMS_PER_CALL = 2259, 2255, 11705, 11714
-_NODES_PER_BROWSE, _PATHS_PER_CALL = 11710, 11712
-_LEARNT: Final = (_NAMESPACES, _NODES_PER_READ, _ITEMS_PER_CALL, _NODES_PER_BROWSE, _PATHS_PER_CALL)
+_STATE, _NODES_PER_READ, _ITEMS_PER_CALL = 2259, 11705, 11714
+_NODES_PER_BROWSE, _PATHS_PER_CALL, _HISTORIES_PER_CALL = 11710, 11712, 12165
+_LEARNT: Final = (
+    NAMESPACES, _NODES_PER_READ, _ITEMS_PER_CALL, _NODES_PER_BROWSE, _PATHS_PER_CALL, _HISTORIES_PER_CALL
+)  # fmt: skip
 _DEFAULT_LIMIT: Final = 1000
 _HIGHEST_LIMIT: Final = 10_000
 
 T = TypeVar("T")
 
 
-class Session:
+class Session(Services):
     """A session with one server.
 
     Attributes:
-        namespaces: URIs of the server's namespaces, by index.
+        resumed: it was there before this connection, and is still.
+        attempts: times that the server was asked for it.
         nodes_per_read: nodes that one Read may ask for.
         items_per_call: monitored items that one call may create.
         nodes_per_browse: nodes that one Browse may ask for.
         paths_per_call: browse paths that one call may translate.
+        histories_per_call: nodes whose history one call may ask for.
     """
 
     def __init__(self, config: OpcuaDevice, host: Host) -> None:
-        self.url = config.connect
-        self.namespaces: list[str] = []
-        self.nodes_per_read = self.items_per_call = self.nodes_per_browse = self.paths_per_call = _DEFAULT_LIMIT
-        self._config, self._host = config, host
-        self._security = Security(config, host)
-        self._client = _client(config)
-        self._channel: channel.Channel | None = None
+        super().__init__(config, Security(config, host), _client(config))
+        self.resumed = False
+        self.attempts = 0
+        self.nodes_per_read = self.items_per_call = self.nodes_per_browse = _DEFAULT_LIMIT
+        self.paths_per_call = self.histories_per_call = _DEFAULT_LIMIT
+        self._host = host
+        self._bound = False  # the session belongs to this connection
 
     # --- life ---
+
+    @property
+    def resumable(self) -> bool:
+        """Whether `open` can take it up again: its connection broke off, and nobody said farewell."""
+        return self._client.uaclient.session.has_session
+
+    @property
+    def known(self) -> bool:
+        """Whether the server knows by a certificate who we are: else a number may be another client's by now."""
+        return self._config.security != "none"
 
     async def open(self) -> None:
         """Connect, secure, log in, and learn the server's limits. Raises DisconnectedError."""
         with self.translated():
             try:
                 async with asyncio.timeout(3 * self._config.timeout):
-                    await self._open()
+                    self.resumed = self.resumable and await self._resume()
+                    if not self.resumed:
+                        await self._begin()
             finally:
                 if self._channel is None:
                     await self.close()
 
-    async def _open(self) -> None:
-        client, config = self._client, self._config
-        await self._security.apply(client)
-        await client.connect_socket()
-        await client.send_hello()
-        await client.open_secure_channel()
-        await client.create_session()
-        self._security.warn_of_open_password(client)
-        password = config.password.get_secret_value() if config.password else None
-        await client.activate_session(username=config.user, password=password)
-        await self._security.keep()
-        opened = channel.open_channel(client, self._host.clock)
+    async def _resume(self) -> bool:
+        """Take up the session on a new connection (Part 4 §6.7); False when a server is there that will not have it."""
+        connected = False
+        try:
+            await self._connect()
+            connected = True
+            await self._secure()
+            self._client.uaclient.session.rebind_authentication_token()
+            await self._activate()
+            await self._use()
+        except FOREIGN:
+            if not connected:
+                raise
+        finally:
+            if connected and self._channel is None:
+                self._forget()
+        return self._channel is not None
+
+    async def _begin(self) -> None:
+        """A new session."""
+        self.structures = Structures()  # the same ids may mean others now
+        await self._connect()
+        await self._secure()
+        self.attempts += 1
+        await self._client.create_session()
+        self._bound = True
+        self.security.warn_of_open_password(self._client)
+        await self._activate()
+        await self._use()
+
+    async def _connect(self) -> None:
+        self._bound = False
+        await self.security.apply(self._client)
+        await self._client.connect_socket()
+
+    async def _secure(self) -> None:
+        await self._client.send_hello()
+        await open_channel(self._client)
+
+    async def _activate(self) -> None:
+        password = self._config.password.get_secret_value() if self._config.password else None
+        await self._client.activate_session(self._config.user, password, self._client.user_certificate)
+        self._bound = True
+
+    async def _use(self) -> None:
+        await self.security.keep()
+        opened = channel.open_channel(self._client, self._host.clock)
         if not opened.fast:
-            lacking = channel.missing(client.uaclient.protocol)
+            lacking = channel.missing(self._client.uaclient.protocol)
             self._host.log.warning("asyncua is not as expected: reading the slow way", missing=lacking)
         await self._learn(opened)
         self._channel = opened
+
+    def _forget(self) -> None:
+        """Begin as if there had never been a session; what asyncua remembers of the server may not hold any more."""
+        self._drop()
+        self._client.disconnect_socket()
+        self._client = _client(self._config)
 
     async def _learn(self, opened: channel.Channel) -> None:
         plan = ReadPlan([nodeid.encode(0, n) for n in _LEARNT])
         columns = plan.decode(await opened.read(plan, self._config.timeout))
         self.namespaces = [str(uri) for uri in columns.other.get(0) or []]
         limits = [_limit(value) for value in columns.value[1:]]
-        self.nodes_per_read, self.items_per_call, self.nodes_per_browse, self.paths_per_call = limits
+        self.nodes_per_read, self.items_per_call, self.nodes_per_browse = limits[:3]
+        self.paths_per_call, self.histories_per_call = limits[3:]
 
     async def close(self) -> None:
-        """Say farewell, which deletes the subscriptions, and let go. Never raises.
+        """Say farewell, which deletes the subscriptions, and let go; where the connection is lost, only let go.
 
-        A session that was made but not activated says farewell too, so that attempts do not fill the server up.
+        Never raises. A session that was made but not activated says farewell too, so that attempts do not fill the
+        server up.
         """
         self._channel = None
         client, protocol = self._client, self._client.uaclient.protocol
         if protocol is not None and not protocol.is_closed:
-            with contextlib.suppress(*_FOREIGN):
+            with contextlib.suppress(*FOREIGN):
                 async with asyncio.timeout(_CLOSE):
-                    await client.close_session()
+                    if self._bound:
+                        await client.close_session()
                     await client.close_secure_channel()
         if protocol is not None and protocol.transport is not None:
             protocol.transport.abort()
@@ -117,7 +169,8 @@ class Session:
 
     def jobs(self) -> list[Coroutine[Any, Any, None]]:
         """What must run as long as the session is used; each raises DisconnectedError when it is lost."""
-        return [self._watch(), self._renew(), self._beat()]
+        secured = [self.security.watch()] if self._config.security != "none" else []
+        return [self._watch(), self._renew(), self._beat(), *secured]
 
     async def _watch(self) -> None:
         async with self._client.subscribe_state() as state:
@@ -128,7 +181,7 @@ class Session:
         while True:
             await self._pause(_RENEW * self._client.secure_channel_timeout / 1000)
             with self.translated():
-                await self._client.open_secure_channel(renew=True)
+                await open_channel(self._client, renew=True)
 
     async def _beat(self) -> None:
         """Keep the session, and notice a server that is silent without having closed the connection."""
@@ -141,104 +194,18 @@ class Session:
             except (TimeoutError, ServiceFaultError, CodecError) as error:
                 missed += 1
                 if missed == _MISSED:
+                    self._drop()
                     raise DisconnectedError(f"{self.url}: {missed} times no sign of life: {error!r}") from error
+
+    def _drop(self) -> None:
+        """Nobody hears a farewell: the session is left as it is, to be taken up."""
+        protocol = self._client.uaclient.protocol
+        if protocol is not None and protocol.transport is not None:
+            protocol.transport.abort()
 
     async def _pause(self, seconds: float) -> None:
         clock = self._host.clock
         await clock.sleep_until(clock.monotonic() + seconds)
-
-    # --- services ---
-
-    async def read(self, plan: ReadPlan) -> Columns:
-        """Read once.
-
-        Raises:
-            TimeoutError: no answer within the timeout; the session may be well all the same.
-            ServiceFaultError, CodecError: the answer is no use.
-            DisconnectedError: the session is lost.
-        """
-        opened = self._opened()
-        with self.translated(timeouts=False):
-            body = await opened.read(plan, self._config.timeout)
-        try:
-            return plan.decode(body)
-        except ServiceFaultError as fault:
-            self.check(fault)
-            raise
-
-    def publish(self, acknowledged: channel.Acknowledged) -> asyncio.Future[SupportsBytes]:
-        """Send one PublishRequest. Raises DisconnectedError."""
-        opened = self._opened()
-        with self.translated():
-            return opened.publish(acknowledged)
-
-    async def ask(self, service: Callable[[UaSession], Awaitable[T]]) -> T:
-        """One call of another service of asyncua's session. Raises ServiceFaultError or DisconnectedError."""
-        with self.translated(faults=False):
-            return await service(self._client.uaclient.session)
-
-    def expect(self, given: int, wanted: int) -> None:
-        """Raises DisconnectedError when the server answers for other things than it was asked for."""
-        if given != wanted:
-            raise DisconnectedError(f"{self.url}: the server was asked for {wanted} things and answered for {given}")
-
-    async def create_subscription(self, parameters: ua.CreateSubscriptionParameters) -> ua.CreateSubscriptionResult:
-        """Create a subscription. Raises ServiceFaultError or DisconnectedError."""
-        return await self.ask(lambda service: service.create_subscription(parameters, _nobody))
-
-    async def delete_subscriptions(self, ids: list[int]) -> None:
-        """Delete subscriptions. Raises ServiceFaultError or DisconnectedError."""
-        await self.ask(lambda service: service.delete_subscriptions(ids))
-
-    async def create_items(self, parameters: ua.CreateMonitoredItemsParameters) -> list[ua.MonitoredItemCreateResult]:
-        """Create monitored items; a refusal stands in each result. Raises ServiceFaultError or DisconnectedError."""
-        results = await self.ask(lambda service: service.create_monitored_items(parameters))
-        self.expect(len(results or []), len(parameters.ItemsToCreate))
-        return results
-
-    async def delete_items(self, subscription: int, items: list[int]) -> None:
-        """Delete monitored items, those that are gone already included. Raises DisconnectedError."""
-        parameters = ua.DeleteMonitoredItemsParameters(SubscriptionId=subscription, MonitoredItemIds=items)
-        with self.translated():
-            await self._client.uaclient.session.delete_monitored_items(parameters)
-
-    async def look_up_namespaces(self) -> None:
-        """Ask again which namespaces there are: a server may load them late. Raises as `read`."""
-        columns = await self.read(ReadPlan([nodeid.encode(0, _NAMESPACES)]))
-        self.namespaces = [str(uri) for uri in columns.other.get(0) or self.namespaces]
-
-    # --- errors ---
-
-    def _opened(self) -> channel.Channel:
-        if self._channel is None:
-            raise DisconnectedError(f"{self.url}: not connected")
-        return self._channel
-
-    def check(self, fault: ServiceFaultError) -> None:
-        """Raises DisconnectedError when `fault` says that the session is gone."""
-        if fault.code in status.SESSION_LOST:
-            raise DisconnectedError(f"{self.url}: the session is lost ({status.name(fault.code)})") from fault
-
-    @contextlib.contextmanager
-    def translated(self, *, timeouts: bool = True, faults: bool = True) -> Iterator[None]:
-        """Turn what asyncua raises into DisconnectedError; or leave timeouts, or make refusals ServiceFaultError."""
-        try:
-            yield
-        except TimeoutError as error:
-            if not timeouts:
-                raise
-            raise DisconnectedError(f"{self.url}: no answer within {self._config.timeout} s") from error
-        except UaStatusCodeError as error:
-            if not faults and error.code not in status.SESSION_LOST:
-                raise ServiceFaultError(error.code) from error
-            raise DisconnectedError(f"{self.url}: {self._explain(error.code)}") from error
-        except _FOREIGN as error:
-            raise DisconnectedError(f"{self.url}: {str(error) or type(error).__name__}") from error
-
-    def _explain(self, code: int) -> str:
-        who = f"user {self._config.user!r}" if self._config.user else "an anonymous user"
-        own = self._security.identity
-        return status.explain(code, who, str(own.path) if own else "its certificate")
 
 
 def _client(config: OpcuaDevice) -> Client:
@@ -247,13 +214,10 @@ def _client(config: OpcuaDevice) -> Client:
     client.name = client.description = "fieldgate"
     client.session_timeout = _SESSION_TIMEOUT
     client.uaclient.session = channel.QuietSession(client.uaclient)
+    channel.guard(client)
     return client
 
 
 def _limit(value: float) -> int:
     """An operation limit: 0 and no answer mean that none is known."""
     return min(int(value), _HIGHEST_LIMIT) if value >= 1 else _DEFAULT_LIMIT
-
-
-def _nobody(_: Any) -> None:
-    """The library wants a callback for each subscription; the subscriber takes the messages itself."""

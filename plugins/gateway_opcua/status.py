@@ -17,6 +17,7 @@ BAD_NO_CONTINUATION_POINTS: Final = 0x804B0000
 BAD_TOO_MANY_MATCHES: Final = 0x806D0000
 BAD_NO_MATCH: Final = 0x806F0000
 BAD_NOT_READABLE: Final = 0x803A0000
+BAD_TOO_MANY_SESSIONS: Final = 0x80560000
 BAD_SUBSCRIPTION_ID_INVALID: Final = 0x80280000
 BAD_TOO_MANY_SUBSCRIPTIONS: Final = 0x80770000
 BAD_TOO_MANY_PUBLISH_REQUESTS: Final = 0x80780000
@@ -90,17 +91,30 @@ def count_overflows(status: NDArray[np.uint32]) -> int:
     return int(np.count_nonzero((status & _OVERFLOW) == _OVERFLOW))
 
 
+_ISSUED: Final = "it does not accept this gateway's certificate {certificate}: "
 _HELP: Final = {
-    BAD_USER_ACCESS_DENIED: "it refuses {who}: check user and password",
-    0x80200000: "it refuses {who}: check user and password",  # BadIdentityTokenInvalid
-    0x80210000: "it refuses {who}: check user and password",  # BadIdentityTokenRejected
+    BAD_USER_ACCESS_DENIED: "it refuses {who}",
+    0x80200000: "it refuses {who}",  # BadIdentityTokenInvalid
+    0x80210000: "it refuses {who}",  # BadIdentityTokenRejected
     0x80120000: "it refuses this gateway's certificate: accept {certificate} on the server",  # BadCertificateInvalid
     0x80130000: "it refuses this gateway's certificate: accept {certificate} on the server",  # BadSecurityChecksFailed
     0x801A0000: "it does not trust this gateway yet: accept {certificate} on the server",  # BadCertificateUntrusted
-    0x80140000: "it takes this gateway's certificate for out of date: check both clocks",  # BadCertificateTimeInvalid
+    0x80140000: "it takes this gateway's certificate for out of date: check both clocks, and renew it with"
+    " fieldgate certs renew if it is",  # BadCertificateTimeInvalid
+    0x80150000: _ISSUED + "that of its CA is out of date; renew it on the server",  # BadCertificateIssuerTimeInvalid
+    0x80160000: _ISSUED + "its host name is wrong; fieldgate certs renew",  # BadCertificateHostNameInvalid
+    0x80170000: _ISSUED + "its application URI is wrong; fieldgate certs renew",  # BadCertificateUriInvalid
+    0x80180000: _ISSUED + "it lacks a usage; have it issued with clientAuth",  # BadCertificateUseNotAllowed
+    0x80190000: _ISSUED + "its issuer is no CA",  # BadCertificateIssuerUseNotAllowed
+    0x801B0000: _ISSUED + "give the server its CA's revocation list",  # BadCertificateRevocationUnknown
+    0x801C0000: _ISSUED + "give the server the revocation list of its CA's CA",  # BadCertificateIssuerRevocationUnknown
+    0x801D0000: _ISSUED + "it was revoked; have a new one issued",  # BadCertificateRevoked
+    0x801E0000: _ISSUED + "its CA was revoked; have a new one issued by another",  # BadCertificateIssuerRevoked
+    0x810D0000: _ISSUED + "give the server the certificates of its CAs",  # BadCertificateChainIncomplete
+    0x81140000: _ISSUED + "its key or signature is too weak for the server",  # BadCertificatePolicyCheckFailed
     0x80540000: "it does not offer this security mode: check security",  # BadSecurityModeRejected
     0x80550000: "it does not offer this security policy: check security and policy",  # BadSecurityPolicyRejected
-    0x80560000: "it has no free session: close one, or allow more on the server",  # BadTooManySessions
+    BAD_TOO_MANY_SESSIONS: "it has no free session: close one, or allow more on the server",
     BAD_TOO_MANY_SUBSCRIPTIONS: "it has no free subscription: use mode: read, or allow more on the server",
     0x80830000: "it does not know the path of this URL: check connect",  # BadTcpEndpointUrlInvalid
 }

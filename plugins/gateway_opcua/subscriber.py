@@ -12,12 +12,13 @@ from typing import Final, Never, SupportsBytes
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.sdk import Batch, Device, DisconnectedError, Sink
+from gateway.sdk import Batch, Device, DisconnectedError, Group, Kind, Sink
 from gateway_opcua import status
 from gateway_opcua.codec import PublishDecoder, Published, ServiceFaultError
 from gateway_opcua.columns import Columns
 from gateway_opcua.items import Items
 from gateway_opcua.reader import Reader
+from gateway_opcua.resume import republish, transfer
 from gateway_opcua.session import Session
 from gateway_opcua.site import Site
 from gateway_opcua.subscriptions import Subscription, in_turn, plan
@@ -27,14 +28,23 @@ from gateway_opcua.wire import CodecError
 _OUTSTANDING: Final = 3  # requests that wait on the server, so that it may speak while we answer
 _MAX_OUTSTANDING: Final = 10
 _MAX_FAULTS: Final = 10  # publish responses in a row that are refused or unreadable
+_LINGER: Final = 1.0  # s more than two periods that a subscription taken up has to tell what it kept
+_LOOK: Final = 0.05  # s
 _NOBODY: Final = -1
 
 
 class Subscriber:
     """The subscriptions of one session."""
 
-    def __init__(self, session: Session, reader: Reader, devices: Sequence[Device], site: Site) -> None:
-        """`devices`: those that are subscribed to."""
+    def __init__(
+        self,
+        session: Session,
+        reader: Reader,
+        devices: Sequence[Device],
+        site: Site,
+        standing: dict[int, Subscription],
+    ) -> None:
+        """`devices`: those that are subscribed to; `standing`: their subscriptions by id, those of before included."""
         self._session, self._reader, self._site = session, reader, site
         self._groups = [group for device in devices for group in device.groups]
         self._owner = np.full(max(group.rows.stop for group in self._groups), _NOBODY)
@@ -42,22 +52,65 @@ class Subscriber:
             self._owner[group.rows] = group.device
         self._items = Items(session, reader.places, devices, site)
         self._decoder = PublishDecoder()
-        self._subscriptions: dict[int, Subscription] = {}
+        self._subscriptions = standing
+        self._unheard: set[int] = set()  # subscriptions taken up that have not yet told all that they kept
+        self._kind = Kind.DATA  # of what is told: until then it is of the past
         self._arrived: list[tuple[int, int]] = []  # messages to acknowledge
         self._faults = 0
 
     async def run(self, sink: Sink) -> Never:
-        """Read every tag once, subscribe, and pass on what comes. Raises DisconnectedError."""
+        """Take up the subscriptions or make new ones, and pass on what comes. Raises DisconnectedError."""
+        if await self._take_up(sink):
+            await together([self._listen(sink), self._watch_items(sink), self._tell_again(sink), self._refresh(sink)])
+        await self._subscribe(await self._read_all(self._groups, sink, "the first read failed"))
+        await together([self._listen(sink), self._watch_items(sink), self._tell_again(sink)])
+
+    async def _take_up(self, sink: Sink) -> bool:
+        """Go on with the subscriptions of before, first with what was sent and never arrived."""
+        standing = self._subscriptions
+        whole = sum(len(one.rows) for one in standing.values()) == sum(len(group) for group in self._groups)
+        if not (whole and await transfer(self._session, standing)):
+            standing.clear()
+            return False
+        self._kind = Kind.HISTORY
+        for subscription in list(standing.values()):
+            subscription.heard = self._site.host.clock.monotonic()
+            await self._fetch_again(subscription, None, sink)
+        self._unheard = set(standing)
+        self._site.counters["subscriptions_taken_up_total"] += len(standing)
+        return True
+
+    async def _refresh(self, sink: Sink) -> None:
+        """After the interruption every tag is bad: once the server has told what it kept, all are read anew."""
+        clock = self._site.host.clock
+        until = clock.monotonic() + max(2 * one.every for one in self._subscriptions.values()) + _LINGER
+        while self._unheard and clock.monotonic() < until:
+            await clock.sleep_until(clock.monotonic() + _LOOK)
+        self._kind = Kind.DATA
+        await self._read_all(self._groups, sink, "cannot read what holds after the interruption")
+        await asyncio.Event().wait()
+
+    async def _tell_again(self, sink: Sink) -> Never:
+        """Values of a maker's type that came before it was known are read again once it is."""
+        types = self._session.structures
+        while True:
+            await types.learnt.wait()
+            types.learnt.clear()
+            rows, types.untold = types.untold, set()
+            groups = [g for g in self._groups if any(g.rows.start <= row < g.rows.stop for row in rows)]
+            await self._read_all(groups, sink, "cannot read the values of a type just learnt")
+
+    async def _read_all(self, groups: Sequence[Group], sink: Sink, trouble: str) -> NDArray[np.uint8]:
+        """Read whole groups now; the types of what was read, by row. Raises DisconnectedError that says `trouble`."""
         kinds = np.zeros(len(self._owner), np.uint8)
-        for group in self._groups:
+        for group in groups:
             try:
                 columns = await self._reader.fetch(group)
             except (TimeoutError, ServiceFaultError, CodecError) as error:
-                raise DisconnectedError(f"{self._session.url}: the first read failed: {error}") from error
+                raise DisconnectedError(f"{self._session.url}: {trouble}: {error}") from error
             kinds[group.rows] = columns.kind
             sink(self._reader.batch(group, columns))
-        await self._subscribe(kinds)
-        await together([self._listen(sink), self._watch_items(sink)])
+        return kinds
 
     async def _subscribe(self, kinds: NDArray[np.uint8]) -> None:
         try:
@@ -163,28 +216,37 @@ class Subscriber:
             name = status.name(message.closed)
             raise DisconnectedError(f"{self._session.url}: the server ended a subscription ({name})")
         subscription.heard = self._site.host.clock.monotonic()
+        missing = subscription.before(message)
+        whole = subscription.follows(message) or await self._fill_in(subscription, missing, sink)
+        self._tell(subscription, message, sink)
+        if not whole:
+            await self._read_all(subscription.groups, sink, "cannot read what a lost message said")
+        if not message.more:
+            self._unheard.discard(subscription.id)
+            self._confirm(subscription, self._site.host.clock.wall_ns(), sink)
+
+    def _tell(self, subscription: Subscription, message: Published, sink: Sink) -> None:
         if not message.keep_alive:
             self._arrived.append((message.subscription, message.sequence))
-        whole = subscription.follows(message)
         received = self._site.host.clock.wall_ns()
         for rows, columns in message.changes:
             self._deliver(subscription, rows, columns, received, sink)
-        if not whole:
-            await self._catch_up(subscription, sink)
-        if not message.more:
-            self._confirm(subscription, received, sink)
 
-    async def _catch_up(self, subscription: Subscription, sink: Sink) -> None:
-        """Messages were lost: what they said is read anew."""
+    async def _fill_in(self, subscription: Subscription, missing: range, sink: Sink) -> bool:
+        """Messages were lost: whether the server has sent all of them again."""
         self._site.counters["publish_gaps_total"] += 1
-        for group in subscription.groups:
-            try:
-                columns = await self._reader.fetch(group)
-            except (TimeoutError, ServiceFaultError, CodecError) as error:
-                raise DisconnectedError(
-                    f"{self._session.url}: cannot read what a lost message said: {error}"
-                ) from error
-            sink(self._reader.batch(group, columns))
+        return bool(missing) and await self._fetch_again(subscription, missing, sink) == len(missing)
+
+    async def _fetch_again(self, subscription: Subscription, numbers: range | None, sink: Sink) -> int:
+        """Messages from the server's retransmission queue, as in `republish`. How many there were."""
+        came = 0
+        async for message in republish(self._session, subscription, numbers):
+            if numbers is None:
+                subscription.follows(message)
+            self._tell(subscription, message, sink)
+            came += 1
+        self._site.counters["republished_total"] += came
+        return came
 
     # --- batches ---
 
@@ -202,7 +264,7 @@ class Subscriber:
         self._items.look_at(subscription, rows, columns.status)
         for places in in_turn(rows) if self._items.queued else [np.arange(len(rows))]:
             for device, part in self._by_device(rows, places):
-                sink(_batch(device, rows[part], columns.take(part), received))
+                sink(self._batch(device, rows[part], columns.take(part), received))
 
     def _by_device(self, rows: NDArray[np.uint32], places: NDArray[np.intp]) -> list[tuple[int, NDArray[np.intp]]]:
         owners = self._owner[rows[places]]
@@ -217,7 +279,7 @@ class Subscriber:
             for device, places in self._by_device(rows, np.arange(len(rows))):
                 sink(Batch.confirm(device, rows[places], received))
 
-
-def _batch(device: int, rows: NDArray[np.uint32], columns: Columns, received: int) -> Batch:
-    other = {int(rows[i]): value for i, value in columns.other.items()}
-    return Batch(device, -1, rows, columns.value, columns.time(received), columns.status, received, other)
+    def _batch(self, device: int, rows: NDArray[np.uint32], columns: Columns, received: int) -> Batch:
+        other = self._session.structures.settle({int(rows[i]): value for i, value in columns.other.items()})
+        time = columns.time(received)
+        return Batch(device, -1, rows, columns.value, time, columns.status, received, other, self._kind)

@@ -16,6 +16,7 @@ from gateway_opcua.codec import Published
 
 _WORTH_ITS_OWN: Final = 200  # tags of one type
 _LAST_SEQUENCE: Final = 0xFFFFFFFF  # then 1 again (Part 4 §7.27)
+_MOST_MISSING: Final = 100  # messages; more are not asked for again one by one
 _MAX_WAIT: Final = 600.0  # s between two attempts for a tag that the server refuses
 _LIFETIME: Final = 30.0  # s that the server keeps a subscription whose client is silent
 
@@ -67,6 +68,11 @@ class Subscription:
         self.items[places] = 0
         self.wait[places] = np.clip(2 * self.wait[places], retry, _MAX_WAIT)
         self.due[places] = now + self.wait[places]
+
+    def before(self, message: Published) -> range:
+        """Numbers of the messages that are missing before this one; empty too when they are very many."""
+        missing = range(self.expected, message.sequence)
+        return missing if len(missing) <= _MOST_MISSING else range(0)
 
     def follows(self, message: Published) -> bool:
         """Take the message's number; False when messages before it are missing."""

@@ -51,7 +51,7 @@ async def write(session: Session, places: Places, tag: Tag, value: Value) -> Wri
     """
     config = cast("OpcuaTag", tag.config)
     if not config.writable:
-        raise WriteRefusedError(f"{tag.name} is not writable; `writable: true` allows it")
+        raise WriteRefusedError(f"{tag.name} is not writable; `write` in its table allows it")
     check_range(config, value)
     node = await _find(places, tag)
     kind = await _type(session, node, tag)

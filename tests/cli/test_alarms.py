@@ -12,7 +12,7 @@ import pytest
 from gateway.__main__ import main
 from gateway.cli import alarms as verb
 from gateway.cli.common import FAILED, OK, TRY_LATER
-from gateway.config.schema import AlarmConfig
+from gateway.config.assets import AlarmConfig
 from gateway.deliver.event import rfc3339
 from gateway.ops.inbox import Inbox
 from gateway.stages.alarm import Alarms, State

@@ -12,6 +12,7 @@ from gateway.deliver.event import Class
 from gateway.deliver.outbox import Outbox
 from gateway.ops.files import RealFiles
 from gateway.sdk.testing import FakeClock
+from tests.deliver.sparkplug.rig import Plant
 
 SENT = 3  # of 10 that are acknowledged
 
@@ -58,6 +59,16 @@ def test_export_writes_what_waits_or_all(state: Path, capsys: pytest.CaptureFixt
     assert lines[1]["topic"] == "plant/telemetry/d"
     assert main(["outbox", "export", "--state", str(state), "--all", "--class", "telemetry"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 10
+
+
+def test_export_shows_the_metrics_of_an_edge_node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plant = Plant(tmp_path, 1883)
+    time = plant.scan("tank-1", 40.5, "text")
+    plant.outbox.step()
+    assert main(["outbox", "export", "--state", str(tmp_path)]) == 0
+    [line] = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert line["topic"] == "spBv1.0/plant/DDATA/line-3/tank-1"
+    assert [(one["timestamp"], one["value"]) for one in line["metrics"]] == [(time, 40.5), (time, "text")]
 
 
 def test_verify_finds_a_flipped_bit_and_an_unfinished_end(state: Path, capsys: pytest.CaptureFixture[str]) -> None:

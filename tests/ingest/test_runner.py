@@ -145,3 +145,26 @@ async def test_the_absence_counts_from_the_first_failure_until_the_connection_ha
             break
     task.cancel()
     assert absences == [0.0, 4.0, 8.0, 0.0, 4.0]
+
+
+async def test_one_bad_tag_in_a_message_of_a_subscription_makes_no_lost_device(tmp_path: Path) -> None:
+    class Pushed(Script):
+        async def run(self, sink: Sink) -> None:
+            for rows in ([0], [1], [0, 1]):
+                some = np.array(rows, np.uint32)
+                bad = np.full(len(some), quality.BAD_NODE_ID_UNKNOWN, np.uint32)
+                sink(Batch(0, -1, some, np.full(len(some), np.nan), np.ones(len(some), np.int64), bad, 1))
+                lost.append(bool(runner.lost))
+            await asyncio.Event().wait()
+
+    lost: list[bool] = []
+    tags = {name: TagConfig() for name in "ab"}
+    adapter = Pushed(connection(DeviceConfig(device="d", adapter="x", tags=tags)), host(tmp_path))
+    adapter.steps = []
+    around = Surroundings(FakeClock(), Log(), Health(FakeClock()), asyncio.Semaphore(1))
+    runner = Runner(adapter, Collector(), around)
+    task = asyncio.create_task(runner.run())
+    await asyncio.sleep(0.05)
+    assert lost == [False, False, True]
+    task.cancel()
+    await asyncio.wait([task])

@@ -76,10 +76,10 @@ def test_a_wrong_connect_is_refused_with_its_remedy(text: str, remedy: str) -> N
         ({"at": "holding:65530", "type": "string", "length": 8}, "runs beyond 65535"),
         ({"at": "holding:5", "type": "float32", "enum": {"0": "off"}}, "enum: is of whole numbers"),
         ({"at": "holding:5", "enum": {"x": "off"}}, "'x' is no whole number"),
-        ({"at": "input:5", "writable": True}, "only ever read"),
-        ({"at": "holding:5", "write_function": 16}, "without `writable: true`"),
-        ({"at": "holding:5", "writable": True, "write_function": 22}, "is written by 6, 16, 23"),
-        ({"at": "coil:5", "writable": True, "write_function": 16}, "is written by 5, 15"),
+        ({"at": "input:5", "write": {}}, "only ever read"),
+        ({"at": "holding:5", "write_function": 16}, "without `write`"),
+        ({"at": "holding:5", "write": {}, "write_function": 22}, "is written by 6, 16, 23"),
+        ({"at": "coil:5", "write": {}, "write_function": 16}, "is written by 5, 15"),
     ],
 )
 def test_a_tag_that_cannot_be_is_refused(tag: dict[str, Any], remedy: str) -> None:

@@ -60,7 +60,7 @@ def _cases(start: int) -> dict[str, Case]:
     ]
     cases, at = {}, start
     for index, (tag, value, wire) in enumerate(forms):
-        cases[f"t{index}"] = Case({"at": f"holding:{at}", "writable": True} | tag, value, wire)
+        cases[f"t{index}"] = Case({"at": f"holding:{at}", "write": {}} | tag, value, wire)
         at += len(wire) // 2
     return cases
 
@@ -146,8 +146,8 @@ async def test_every_type_and_order_comes_back_as_it_was_written(
 
 async def test_a_coil_is_written_by_either_function(port: int, tmp_path: Path) -> None:
     tags = {
-        "five": {"at": "coil:30", "writable": True},
-        "fifteen": {"at": "coil:31", "writable": True, "write_function": 15},
+        "five": {"at": "coil:30", "write": {}},
+        "fifteen": {"at": "coil:31", "write": {}, "write_function": 15},
     }
     async with _connected(port, tmp_path, tags) as adapter:
         for value in (True, False, 1, 0):
@@ -158,11 +158,11 @@ async def test_a_coil_is_written_by_either_function(port: int, tmp_path: Path) -
 async def test_a_part_of_a_register_leaves_the_other_bits_alone(port: int, tmp_path: Path, without: set[int]) -> None:
     function = {"write_function": 16} if 22 in without else {}
     tags: dict[str, Any] = {
-        "whole": {"at": "holding:190", "writable": True},
-        "bit": {"at": "holding:190", "bit": 3, "writable": True} | function,
-        "field": {"at": "holding:190", "mask": 0x0FF0, "writable": True, "order": "BA"} | function,
-        "high": {"at": "holding:190", "type": "int8", "byte": "high", "writable": True} | function,
-        "pair": {"at": "holding:192", "type": "uint32", "mask": 0x00FFFF00, "writable": True, "write_function": 16},
+        "whole": {"at": "holding:190", "write": {}},
+        "bit": {"at": "holding:190", "bit": 3, "write": {}} | function,
+        "field": {"at": "holding:190", "mask": 0x0FF0, "write": {}, "order": "BA"} | function,
+        "high": {"at": "holding:190", "type": "int8", "byte": "high", "write": {}} | function,
+        "pair": {"at": "holding:192", "type": "uint32", "mask": 0x00FFFF00, "write": {}, "write_function": 16},
     }
     async with _connected(port, tmp_path, tags) as adapter:
         whole, bit, field, high, pair = adapter.connection.devices[0].tags

@@ -59,7 +59,7 @@ def _tag(**options: Any) -> tuple[ModbusDevice, Tag]:
     config = ModbusDevice.model_validate(
         {
             "device": "d", "adapter": "modbus", "connect": "tcp://127.0.0.1",
-            "tags": {"t": {"at": "holding:3", "writable": True} | options},
+            "tags": {"t": {"at": "holding:3", "write": {}} | options},
         }
     )  # fmt: skip
     return config, connection(config).devices[0].tags[0]
@@ -169,7 +169,7 @@ async def test_a_tag_that_cannot_be_read_back_is_written_all_the_same() -> None:
 @pytest.mark.parametrize(
     ("options", "value", "why"),
     [
-        ({"writable": False}, 7, "not writable"),
+        ({"write": None}, 7, "not writable"),
         ({"range": [0, 10], "scale": 0.1, "unit": "bar"}, 101, "10.1 bar is not within 0 to 10"),
         ({"range": [0, 10], "offset": 5.0}, -6, "-1 is not within 0 to 10"),
         ({}, 65536, "not within 0 to 65535"),
@@ -192,7 +192,7 @@ async def test_a_write_never_goes_beside_a_poll(device: FakeDevice, tmp_path: Pa
     config = ModbusDevice.model_validate(
         {
             "device": "d", "adapter": "modbus", "connect": f"tcp://127.0.0.1:{device.port}", "every": 0.01,
-            "timeout": 5.0, "tags": {f"r{at}": {"at": f"holding:{at}", "writable": True} for at in range(0, 120, 20)},
+            "timeout": 5.0, "tags": {f"r{at}": {"at": f"holding:{at}", "write": {}} for at in range(0, 120, 20)},
         }
     )  # fmt: skip
     adapter, sink = ModbusAdapter(connection(config), host(tmp_path)), Collector()

@@ -1,11 +1,13 @@
 """An OPC UA server in a process of its own: `python asyncua_server.py PORT [NODES [NAMESPACES]]`.
 
-It takes commands by line on stdin: add NAME | delete NAME | write NAME VALUE. Each is answered with a line, as is the
-start.
+It takes commands by line on stdin: add NAME | delete NAME | write NAME VALUE | tick PERIOD COUNT | grow NAME. Each is
+answered with a line, as is the start. After `tick` the first COUNT nodes count up, once in PERIOD, and the server keeps
+their history; `grow` adds a node in a namespace of its own.
 """
 
 import asyncio
 import datetime as dt
+import itertools
 import logging
 import socket
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 
 from asyncua import ua
 from asyncua.common.node import Node
+from asyncua.common.structures104 import new_enum, new_struct, new_struct_field
 from asyncua.crypto.cert_gen import setup_self_signed_certificate
 from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.server import Server
@@ -72,8 +75,42 @@ async def serve(port: int, count: int = 20, others: int = 0) -> None:
     for name, (value, kind) in EVERY_TYPE.items():
         nodes[name] = await folder.add_variable(_node(name, index), name, value, kind)
     await _boiler(server, index)
+    await _recipe(server, folder, index)
     async with server:
         await _obey(server, folder, nodes, index)
+
+
+async def _recipe(server: Server, folder: Node, index: int) -> None:
+    """Types of the maker's own: an enumeration, a structure with optional fields in another one, an array, a union."""
+    colour = await new_enum(server, index, "Colour", ["red", "green"])
+    step_fields = [
+        new_struct_field("Number", ua.VariantType.UInt16),
+        new_struct_field("Colour", colour),
+        new_struct_field("Note", ua.VariantType.String, optional=True),
+        new_struct_field("Limits", ua.VariantType.Double, array=True),
+    ]
+    step, _ = await new_struct(server, index, "Step", step_fields)
+    goal, _ = await new_struct(
+        server,
+        index,
+        "Goal",
+        [new_struct_field("Weight", ua.VariantType.Double), new_struct_field("Pieces", ua.VariantType.Int32)],
+        is_union=True,
+    )
+    recipe_fields = [
+        new_struct_field("Id", ua.VariantType.Int64),
+        new_struct_field("First", step),
+        new_struct_field("Steps", step, array=True),
+        new_struct_field("Goal", goal),
+    ]
+    await new_struct(server, index, "Recipe", recipe_fields)
+    made: Any = await server.load_data_type_definitions()
+    one = made["Step"](Number=1, Colour=made["Colour"].green, Note=None, Limits=[0.5, 1.5])
+    two = made["Step"](Number=2, Colour=made["Colour"].red, Note="slow", Limits=[])
+    wish = made["Goal"]()
+    wish.Pieces = 12
+    value = made["Recipe"](Id=2**60 + 1, First=one, Steps=[one, two], Goal=wish)
+    await folder.add_variable(_node("Recipe", index), "Recipe", value)
 
 
 async def _boiler(server: Server, index: int) -> None:
@@ -144,7 +181,28 @@ async def _obey(server: Server, folder: Node, nodes: dict[str, Node], index: int
             await server.delete_nodes([nodes.pop(name)])
         elif verb == "write":
             await nodes[name].write_value(float(rest[0]))
+        elif verb == "grow":
+            late = await server.register_namespace("urn:late")
+            await folder.add_variable(_node(name, late), name, 1.0)
+        elif verb == "tick":
+            ticking = [nodes[f"N{i}"] for i in range(int(rest[0]))]
+            await server.historize_node_data_change(ticking, period=dt.timedelta(hours=3))
+            ticker = asyncio.create_task(_tick(ticking, float(name)))
+            server.ticker = ticker  # type: ignore[attr-defined]  # kept from the collector
         _say("done")
+
+
+async def _tick(nodes: list[Node], period: float) -> None:
+    """All count up together, each with a time of its own, on an absolute grid."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    for number in itertools.count(1000):
+        for node in nodes:
+            value = ua.DataValue(
+                ua.Variant(float(number), ua.VariantType.Double), SourceTimestamp=ua.DateTime.now(dt.UTC)
+            )
+            await node.write_value(value)
+        await asyncio.sleep(start + (number - 999) * period - loop.time())
 
 
 def _say(word: str) -> None:

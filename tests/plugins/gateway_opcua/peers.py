@@ -86,9 +86,10 @@ def install_node_opcua() -> str | None:
     return None if done.returncode == 0 else f"npm install failed: {done.stderr[-300:]}"
 
 
-def start_node_opcua(port: int) -> contextlib.AbstractContextManager[Process]:
+def start_node_opcua(port: int, sessions: int = 100) -> contextlib.AbstractContextManager[Process]:
+    """`sessions`: how many there may be at one time."""
     command = ["node", str(HERE / "node_opcua_server.js"), str(port), str(NODE / "pki")]
-    return start(command, port, os.environ | {"NODE_PATH": str(NODE / "node_modules")})
+    return start(command, port, os.environ | {"NODE_PATH": str(NODE / "node_modules"), "MAX_SESSIONS": str(sessions)})
 
 
 @dataclass

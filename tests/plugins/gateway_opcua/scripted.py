@@ -30,7 +30,14 @@ class ScriptedSession(Session):
         self.most_subscriptions = 10
         self.subscriptions = 0
         self.keep_alive = 10_000.0  # ms
+        self.kept: dict[int, bytes] = {}  # messages that can be asked for again
+        self.asked_again: list[tuple[int, int]] = []
+        self.transferable: set[int] = set()
         self.kinds = [11]  # types of the first read, over and over
+
+    @property
+    def known(self) -> bool:
+        return True
 
     async def read(self, plan: ReadPlan) -> Columns:
         self._limit(len(plan))
@@ -62,6 +69,15 @@ class ScriptedSession(Session):
             RevisedPublishingInterval=ua.Double(self.keep_alive),
             RevisedMaxKeepAliveCount=ua.UInt32(1),
         )
+
+    async def republish(self, subscription: int, number: int) -> bytes:
+        self.asked_again.append((subscription, number))
+        if number not in self.kept:
+            raise ServiceFaultError(0x807B0000)
+        return self.kept[number]
+
+    async def transfer_subscriptions(self, ids: list[int]) -> list[int]:
+        return [0 if number in self.transferable else 0x80280000 for number in ids]
 
     async def delete_subscriptions(self, ids: list[int]) -> None:
         self.subscriptions -= len(ids)

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 from asyncua.client.client import Client
-from asyncua.client.ua_client import UASocketProtocol
+from asyncua.client.ua_client import UaClient, UASocketProtocol
 
 from gateway.sdk.testing import LoopClock
 from gateway_opcua import channel
@@ -19,6 +19,12 @@ STATE = ReadPlan([encode(0, 2259)])
 @pytest.mark.parametrize("path", channel.TOUCHED)
 def test_asyncua_still_has(path: str) -> None:
     assert not [missing for missing in channel.missing(UASocketProtocol()) if missing == path]
+
+
+@pytest.mark.parametrize("path", channel.GUARDED)
+def test_asyncua_still_has_what_the_guard_looks_at(path: str) -> None:
+    assert channel.missing(UASocketProtocol(), [path]) == []
+    assert hasattr(UaClient, "_make_protocol")
 
 
 def test_what_lacks_them_all_is_told_by_name() -> None:

@@ -63,3 +63,41 @@ async def test_a_wrong_password_is_told(node_opcua_server: Process, tmp_path: Pa
     with pytest.raises(DisconnectedError, match="check user and password"):
         await asyncio.wait_for(adapter.connect(), 20)
     await adapter.close()
+
+
+@pytest.mark.parametrize("queue", [100, 5])
+async def test_of_a_thousand_changes_a_second_each_arrives_or_the_overflow_is_told(
+    node_opcua_server: Process, tmp_path: Path, queue: int
+) -> None:
+    """Line 6. Whatever is missing lies before a value that says so."""
+    tags: dict[str, dict[str, Any]] = {"fast": {"node": "ns=1;s=Fast", "sample": "0s", "queue": queue}}
+    async with running(tmp_path, device(node_opcua_server.port, tags, mode="subscribe", every="50ms")) as run:
+        await run.until(lambda: len(run.confirmations()) > 1)
+        await asyncio.to_thread(node_opcua_server.tell, "race Fast 2000")
+        await run.until(lambda: bool(run.sink.data) and run.sink.data[-1].value[-1] == 2000)
+        data = run.sink.data[1:]
+        values = np.concatenate([batch.value for batch in data])
+        overflow = np.concatenate([(batch.status & 0x480) == 0x480 for batch in data])
+        first = int(np.flatnonzero(values == 1)[0]) if (values == 1).any() else 0
+        values, overflow = values[first:], overflow[first:]
+        jumps = np.flatnonzero(np.diff(values) > 1) + 1
+        assert (np.diff(values) >= 0).all()
+        assert overflow[jumps].all()
+        assert run.adapter.counters["queue_overflows_total"] >= len(jumps)
+        if queue == 5:
+            assert len(jumps) > 5
+        else:
+            assert len(jumps) < 40
+    await asyncio.to_thread(node_opcua_server.tell, "write Fast 0")
+
+
+async def test_a_dead_band_in_percent_is_the_servers(node_opcua_server: Process, tmp_path: Path) -> None:
+    """EURange of the boiler is -20 to 120: a tenth of it is 14."""
+    tags: dict[str, dict[str, Any]] = {"temp": {"node": "ns=1;s=Boiler.Temperature", "deadband_percent": 10.0}}
+    async with running(tmp_path, device(node_opcua_server.port, tags, mode="subscribe")) as run:
+        await run.until(lambda: len(run.confirmations()) > 1)
+        for number, told in ((30.0, 21.5), (40.0, 40.0), (27.0, 40.0), (21.5, 21.5)):
+            await asyncio.to_thread(node_opcua_server.tell, f"write Boiler.Temperature {number}")
+            seen = len(run.confirmations())
+            await run.until(lambda seen=seen: len(run.confirmations()) > seen + 3)  # type: ignore[misc]
+            assert run.last("temp")[0] == told

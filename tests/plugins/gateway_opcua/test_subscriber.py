@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from asyncua import ua
+from asyncua.ua.ua_binary import struct_to_binary
 
 from gateway.sdk import Batch, Connection, DisconnectedError, Kind, quality
 from gateway.sdk.testing import Collector, connection, host
@@ -18,6 +19,7 @@ from gateway_opcua import nodeid
 from gateway_opcua.reader import Reader
 from gateway_opcua.site import Site
 from gateway_opcua.subscriber import Subscriber
+from gateway_opcua.subscriptions import Subscription
 from gateway_opcua.suspects import Suspects
 from tests.plugins.gateway_opcua.messages import data_change, fault, publish_response, status
 from tests.plugins.gateway_opcua.rigs import device, eventually
@@ -60,14 +62,16 @@ def line(*, tags: int = 3, devices: int = 1, **options: Any) -> Connection:
 
 
 @contextlib.asynccontextmanager
-async def script(tmp_path: Path, on: Connection, **settings: Any) -> AsyncIterator[Script]:
+async def script(
+    tmp_path: Path, on: Connection, standing: dict[int, Subscription] | None = None, **settings: Any
+) -> AsyncIterator[Script]:
     surroundings, counters = host(tmp_path), Counter[str]()
     session = ScriptedSession(on.devices[0].config, surroundings)  # type: ignore[arg-type]
     for name, setting in settings.items():
         setattr(session, name, setting)
     nodes = {tag.row: nodeid.parse(tag.config.node) for d in on.devices for tag in d.tags}  # type: ignore[attr-defined]
     site = Site(surroundings, counters, nodes, Suspects(on.devices, surroundings.log, counters))
-    subscriber, sink = Subscriber(session, Reader(session, site), on.devices, site), Collector()
+    subscriber, sink = Subscriber(session, Reader(session, site), on.devices, site, standing or {}), Collector()
     task = asyncio.create_task(subscriber.run(sink))
     running = Script(session, subscriber, sink, counters, task)
     await running.settle()
@@ -235,3 +239,79 @@ async def test_cancelling_leaves_no_request_behind(tmp_path: Path) -> None:
         run.task.cancel()
         await asyncio.wait([run.task])
         assert all(answer.cancelled() for answer in run.session.waiting)
+
+
+# --- what is sent again, and what is taken up ---
+
+
+def _kept(value: float, sequence: int) -> bytes:
+    changed = data_change([(0, ua.DataValue(ua.Variant(value, ua.VariantType.Double)))])
+    return struct_to_binary(ua.NotificationMessage(SequenceNumber=ua.UInt32(sequence), NotificationData=[changed]))
+
+
+async def test_a_lost_message_that_the_server_still_has_is_sent_again_in_its_place(tmp_path: Path) -> None:
+    async with script(tmp_path, line(), kept={2: _kept(2.0, 2), 3: _kept(3.0, 3)}) as run:
+        await run.change(1, (0, 1.0))
+        reads = len(run.session.reads)
+        assert [batch.value.tolist() for batch in await run.change(4, (0, 4.0))] == [[2.0], [3.0], [4.0]]
+        assert len(run.session.reads) == reads
+        assert (run.counters["publish_gaps_total"], run.counters["republished_total"]) == (1, 2)
+        await run.change(5, (0, 5.0))
+        assert {(1, 2), (1, 3)} <= set(run.session.acknowledged)
+
+
+async def test_what_the_server_has_only_in_part_is_read_anew_besides(tmp_path: Path) -> None:
+    async with script(tmp_path, line(), kept={2: _kept(2.0, 2)}) as run:
+        await run.change(1, (0, 1.0))
+        assert [len(batch) for batch in await run.change(4, (0, 4.0))] == [1, 1, 3]
+
+
+async def test_a_keep_alive_behind_a_lost_message_leads_to_it(tmp_path: Path) -> None:
+    async with script(tmp_path, line(), kept={2: _kept(2.0, 2)}) as run:
+        await run.change(1, (0, 1.0))
+        run.sink.batches.clear()
+        await run.session.answer(publish_response([], subscription=1, sequence=3))
+        await run.settle()
+        assert [batch.value.tolist() for batch in run.sink.data] == [[2.0]]
+
+
+async def test_a_thousand_lost_messages_are_not_asked_for_one_by_one(tmp_path: Path) -> None:
+    async with script(tmp_path, line()) as run:
+        await run.change(1, (0, 1.0))
+        await run.change(1000, (0, 2.0))
+        assert run.session.asked_again == []
+        assert run.counters["publish_gaps_total"] == 1
+
+
+def _standing(on: Connection) -> dict[int, Subscription]:
+    one = Subscription(0.1, np.arange(3, dtype=np.uint32), tuple(on.groups))
+    one.begin(7, 10.0, 3.0, 0.0)
+    one.items[:], one.due[:], one.expected = [11, 12, 13], np.inf, 5
+    return {7: one}
+
+
+async def test_a_transferred_subscription_goes_on_where_it_broke_off(tmp_path: Path) -> None:
+    on = line()
+    kept = {5: _kept(5.0, 5), 6: _kept(6.0, 6)}
+    async with script(tmp_path, on, standing=_standing(on), transferable={7}, kept=kept) as run:
+        assert [(b.kind, b.value.tolist()) for b in run.sink.batches] == [(Kind.HISTORY, [5.0]), (Kind.HISTORY, [6.0])]
+        assert run.session.created == []
+        run.sink.batches.clear()
+        await run.session.answer(publish_response([], subscription=7, sequence=7))
+        await eventually(lambda: bool(run.sink.data))
+        assert [len(batch) for batch in run.sink.data] == [3]
+        assert run.counters["publish_gaps_total"] == 0
+
+
+async def test_subscriptions_that_are_gone_are_made_anew(tmp_path: Path) -> None:
+    on = line()
+    async with script(tmp_path, on, standing=_standing(on)) as run:
+        await eventually(lambda: bool(run.session.created))
+        assert run.session.created == [[0, 1, 2]]
+
+
+async def test_subscriptions_that_lack_a_tag_are_made_anew(tmp_path: Path) -> None:
+    on = line(tags=4)
+    async with script(tmp_path, on, standing=_standing(on), transferable={7}) as run:
+        await eventually(lambda: bool(run.session.created))
+        assert run.session.created == [[0, 1, 2, 3]]

@@ -15,7 +15,7 @@ from tests.plugins.gateway_opcua.rigs import Running, device, running
 
 
 def boiler(port: int, timeout: Any = "3s", **tags: Any) -> Any:
-    table = {name: {"node": f"nsu={URI};s=Boiler.{name}", "writable": True} | more for name, more in tags.items()}
+    table = {name: {"node": f"nsu={URI};s=Boiler.{name}", "write": {}} | more for name, more in tags.items()}
     return device(port, table, timeout=timeout)
 
 
@@ -49,7 +49,7 @@ async def test_what_is_written_arrives_by_polling(asyncua_server: Process, tmp_p
 @pytest.mark.parametrize(
     ("name", "more", "value", "reason"),
     [
-        ("Setpoint", {"writable": False}, 1.0, "`writable: true` allows it"),
+        ("Setpoint", {"write": None}, 1.0, "`write` in its table allows it"),
         ("Setpoint", {"range": [0.0, 50.0], "unit": "°C"}, 51.0, "51 °C is not within 0 to 50"),
         ("Setpoint", {"range": [0.0, 50.0], "scale": 0.1}, 501.0, "50.1 is not within 0 to 50"),
         ("Setpoint", {}, "hot", "no number, and the server wants Float"),
@@ -70,8 +70,8 @@ async def test_what_is_refused_is_refused_in_words(
 
 async def test_a_write_to_a_server_of_another_maker(node_opcua_server: Process, tmp_path: Path) -> None:
     tags = {
-        "setpoint": {"node": "ns=1;s=Boiler.Setpoint", "writable": True},
-        "serial": {"node": "ns=1;s=Boiler.Serial", "writable": True},
+        "setpoint": {"node": "ns=1;s=Boiler.Setpoint", "write": {}},
+        "serial": {"node": "ns=1;s=Boiler.Serial", "write": {}},
     }
     async with running(tmp_path, device(node_opcua_server.port, tags)) as run:
         assert (await run.adapter.write(tag(run, "setpoint"), 30.5)).read_back == 30.5
