@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import AlarmConfig
+from gateway.config.assets import AlarmConfig
 from gateway.models.detector import Detector, Member
 from gateway.stages.alarm import SECOND, Alarms
 from gateway.stages.sensor import Sensors

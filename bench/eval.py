@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from live import live
 
-from gateway.config.schema import AssetConfig
+from gateway.config.assets import AssetConfig
 from gateway.replay import Recording, Replay
 from gateway.sdk.config import DeviceConfig, TagConfig
 from gateway.stages.alarm import ACTIVE

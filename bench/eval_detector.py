@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from gateway.config.schema import AssetConfig
+from gateway.config.assets import AssetConfig
 from gateway.models.cohorts import QUICK, alarm_of, member_of
 from gateway.models.detector import Detector
 from gateway.stages.alarm import SECOND, Alarms

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.schema import AssetConfig
+from gateway.config.assets import AssetConfig
 from gateway.deliver.event import Class
 from gateway.replay import Replay
 from gateway.sdk.config import DeviceConfig, TagConfig

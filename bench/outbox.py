@@ -23,7 +23,8 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from gateway.config.schema import MqttConfig, OutboxConfig
+from gateway.config.broker import MqttConfig
+from gateway.config.schema import OutboxConfig
 from gateway.deliver.event import Class
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.payloads.columnar import Columnar

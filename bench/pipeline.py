@@ -29,7 +29,8 @@ import numpy as np
 
 from bench.pipeline_control import ObjectPerReading, Rows
 from gateway.cli.run import loop_factory
-from gateway.config.schema import AlarmConfig, AssetConfig, OutboxConfig, PipelineConfig
+from gateway.config.assets import AlarmConfig, AssetConfig
+from gateway.config.schema import OutboxConfig, PipelineConfig
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.topics import Topics
 from gateway.ingest.gate import Gate

@@ -39,10 +39,13 @@ _TYPES: Final = {
 LABELS: Final = {
     "info": "version, gateway",
     "device_up": "device",
+    "certificate_days": "connection, role",
     "part_restarts_total": "part",
     "calibrations_total": "width",
     "fits_failed_total": "width",
     "commands_refused_total": "reason",
+    "writes_total": "result",
+    "writes_refused_total": "reason",
     **dict.fromkeys(
         (
             "alarms_hour",
@@ -62,7 +65,18 @@ LABELS: Final = {
         "class",
     ),
     **dict.fromkeys((name for name in HELP if name.startswith("model_")), "model"),
-    **dict.fromkeys(("connects_total", "losses_total", "faults_total", "scans_failed_total"), "connection"),
+    **dict.fromkeys(
+        (
+            "connects_total",
+            "losses_total",
+            "faults_total",
+            "scans_failed_total",
+            "readings_backfilled_total",
+            "gaps_filled_total",
+            "gaps_given_up_total",
+        ),
+        "connection",
+    ),
 }
 
 
@@ -100,14 +114,19 @@ def configuration() -> str:
     parts = [
         _INTRODUCTION,
         _table(_options(Root)),
-        *(f"### {path}\n\n{_sentence(table)}\n\n{_table(_options(table))}" for path, table in _sections(Root, "")),
+        *(_section(path, table) for path, table in _sections(Root, "")),
         _DEVICES,
         _table(_options(DeviceConfig)),
         "### Every tag\n\n" + _table(_options(TagConfig)),
+        *(_section(f"{path} of a tag", table) for path, table in _sections(TagConfig, "")),
         _MANY + _table([(f"`{name}`", _either(words), "-", words["description"]) for name, words in MANY.items()]),
         *(_adapter(name, models[name]) for name in ADAPTERS),
     ]
     return "\n".join(parts)
+
+
+def _section(heading: str, table: type[BaseModel]) -> str:
+    return f"### {heading}\n\n{_sentence(table)}\n\n{_table(_options(table))}"
 
 
 def metrics() -> str:

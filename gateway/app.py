@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gateway.config.load import Configuration
-from gateway.config.schema import MqttConfig
 from gateway.deliver.event import Class, GatewayEvent
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.publisher import Publisher
-from gateway.deliver.topics import Topics
+from gateway.deliver.speech import Speech
+from gateway.deliver.upkeep import drain, report
+from gateway.ingest.certificates import CertificateWatch
 from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner, Surroundings, broken
 from gateway.keeping import Beside, Keeping
@@ -26,8 +27,11 @@ from gateway.models.session import open_session
 from gateway.models.tending import News, Tending
 from gateway.operators.commands import Commands
 from gateway.operators.desk import Desk
+from gateway.operators.devices import DeviceStates
 from gateway.operators.flood import FloodWatch
+from gateway.operators.plant import Plant
 from gateway.operators.records import AlarmRecords
+from gateway.operators.writing import Around, Writing
 from gateway.ops.files import RealFiles
 from gateway.ops.health import Health, State
 from gateway.ops.supervisor import Supervisor
@@ -38,7 +42,7 @@ from gateway.sdk.adapter import Adapter, Host
 from gateway.sdk.batch import Batch
 from gateway.sdk.clock import Clock
 from gateway.sdk.tags import Connection, Device, TagTable
-from gateway.stages.score import Scores
+from gateway.stages.score import Abstain, Scores
 from gateway.status import Parts, Status
 from gateway.why import Why
 
@@ -71,11 +75,12 @@ class Gateway:
         self.judged = assemble(root.assets, self.table, self.fitter, **own)
         self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log=log)
         self.publisher = Publisher(self.outbox, root.mqtt, root.gateway.id, clock, log) if root.mqtt else None
-        topics = Topics((root.mqtt or MqttConfig(url="mqtt://unset")).topic, root.gateway.id)
-        outward = Outward(root.gateway.id, self.outbox, topics.of, root.telemetry)
+        self.speech = Speech(root.mqtt, root.gateway.id, self.table, self.outbox, clock, log)
+        outward = Outward(root.gateway.id, self.outbox, self.speech.topics.of, root.telemetry, self.speech.sends)
         self.pipeline = Pipeline(self.table, self.judged.watch, outward)
+        if self.publisher:
+            self.speech.give(self.publisher, self.pipeline.image, self.judged.watch.names)
         self.alarms = AlarmRecords(self.judged.watch, clock)
-        self.pipeline.changed = self.alarms.note
         self.desk = self._desk()
         self.flood = FloodWatch(self.alarms, root.alarms.flood, lambda e: self.pipeline.send(Class.EVENT, e.name, e))
         prompt = self.judged.watch.prompt(self.table.device)
@@ -84,12 +89,15 @@ class Gateway:
         self.tending = Tending(self.learning)
         self.recorder = self._recorder()
         self.runners = self._runners(adapter_of)
+        plant = Plant(self.table, self.pipeline.image, self.runners, clock)
+        self.writing = Writing(plant, self.judged.watch, Around(root, state, clock, log, self.health, self._announce))
+        self.pipeline.changed = self.writing.join(self.alarms.note, self.publisher)
         self.supervisor = Supervisor(clock, log, self.health)
         self.watchdog = Watchdog(clock, self._progress(), log)
         parts = Parts(
             root.gateway.id, self.health, self.pipeline, self.gate, self.judged, self.learning, self.outbox,
             self.publisher, tuple(self.runners), self.supervisor, self.watchdog, self.models,
-            tuple(configuration.broken), self.alarms, self.desk.commands,
+            tuple(configuration.broken), self.alarms, self.desk.commands, self.writing, self.certificates,
         )  # fmt: skip
         self.status = Status(parts)
         self.why = Why(parts, self.status, self.table, root.telemetry)
@@ -105,7 +113,8 @@ class Gateway:
             self.supervisor.add(f"connection {runner.connection.name}", runner.run)
         if self.publisher:
             self.supervisor.add("publisher", self.publisher.run)
-        self.supervisor.add("sweep", self._sweep)
+        for name, part in [("sweep", self._sweep), ("certificates", self.certificates.run), *self.writing.parts()]:
+            self.supervisor.add(name, part)
         self.supervisor.add("watchdog", self.watchdog.run)
         if self.models:
             self.supervisor.add("models", self.models.run)
@@ -128,6 +137,7 @@ class Gateway:
             text = f"{len(recovery.damages)} places damaged, {recovery.lost_bytes} bytes lost; ids go on in a new epoch"
             self._announce("outbox", "outbox damaged", text)
         await self.keeping.open(self.learning, self.alarms)
+        await self.writing.open()
         if self.judged.detectors:
             await asyncio.to_thread(open_session)
         devices = {device.name: device for device in self.table.devices}
@@ -141,7 +151,7 @@ class Gateway:
         await self.supervisor.end("connection", STOP_WITHIN)
         self.gate.turn()
         if self.publisher:
-            await self._drain()
+            await drain(self.outbox, self.publisher, self.clock, DRAIN_WITHIN)
             await self.publisher.stop()
         parts.cancel()
         [outcome] = await asyncio.gather(parts, return_exceptions=True)
@@ -149,17 +159,10 @@ class Gateway:
         self._keep()
         self.keeping.memories(self.learning, self.recorder)
         await self.keeping.close()
+        await self.writing.close()
         self.fitter.end(finish=False)
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome
-
-    async def _drain(self) -> None:
-        """Give a broker that is there a moment to take what is under way; what stays is on disk."""
-        until = self.clock.monotonic() + DRAIN_WITHIN
-        while self.publisher and self.publisher.connected and self.clock.monotonic() < until:
-            if not any(queue.queued.records + queue.waiting.records for queue in self.outbox.stats().classes.values()):
-                return
-            await asyncio.sleep(0.02)
 
     # -- work --------------------------------------------------------------------------------------------------------
 
@@ -172,8 +175,9 @@ class Gateway:
         """Remember what was scored in this turn: for those who look, and on disk."""
         self.status.note()
         if self.recorder:
-            for _, assets, seen, _ in self.pipeline.scored:
-                self.recorder.note(assets, seen.time, seen.x)
+            for _, assets, seen, scores in self.pipeline.scored:
+                if scores.reason[0] != Abstain.NOT_OPERATING:  # a recording is of what is judged
+                    self.recorder.note(assets, seen.time, seen.x)
 
     def _keep(self) -> None:
         self.keeping.changes(self.learning, self.alarms)
@@ -186,11 +190,13 @@ class Gateway:
         self._keep()
 
     async def _sweep(self) -> None:
-        remember = self.clock.monotonic() + MEMORY
+        remember, devices = self.clock.monotonic() + MEMORY, self._device_states()
         while True:
             await asyncio.sleep(SWEEP)
             self.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
-            self._look_after()
+            report(self.health, self.outbox, self.publisher)
+            if devices:
+                devices.tell()
             self.flood.look(self.clock.wall_ns())
             await self.desk.look()
             self._announce_all(self.tending.answer(await asyncio.to_thread(collect, self.state)))
@@ -199,20 +205,6 @@ class Gateway:
                 self.keeping.memories(self.learning, self.recorder)
                 self._announce_all(self.tending.look())
             self._keep()
-
-    def _look_after(self) -> None:
-        """Note how outbox and broker are doing."""
-        stats = self.outbox.stats()
-        self.health.report(
-            "outbox", State.FAILED if stats.failed else State.OK, stats.last_error if stats.failed else "",
-            "check the disk: it is full, read-only or broken" if stats.failed else "",
-        )  # fmt: skip
-        if self.publisher:
-            away = not self.publisher.connected
-            self.health.report(
-                "broker", State.DEGRADED if away else State.OK, self.publisher.last_error if away else "",
-                "check the broker and the network; what is to be sent waits on disk" if away else "",
-            )  # fmt: skip
 
     async def _score_by_time(self) -> None:
         """Score the assets that have a period of their own, on absolute deadlines."""
@@ -268,6 +260,13 @@ class Gateway:
             desk.listen(self.publisher)
         return desk
 
+    def _device_states(self) -> "DeviceStates | None":
+        """What tells of the devices; an edge node speaks by births and deaths."""
+        if self.publisher is None or self.speech.node is not None:
+            return None
+        gateway = self.configuration.root.gateway.id
+        return DeviceStates(self.table, self.pipeline.image, self.health, self.clock, gateway, self.publisher)
+
     def _around(self) -> Surroundings:
         return Surroundings(self.clock, self.log, self.health, self._budget, self._announce)
 
@@ -281,6 +280,8 @@ class Gateway:
             log = self.log.bind(connection=connection.name)
             adapter = adapter_of(adapter_name)(connection, Host(self.clock, home, log))
             runners.append(Runner(adapter, self.gate, around))
+        adapters = [one.adapter for one in runners]
+        self.certificates = CertificateWatch(adapters, self.clock, self.state, self.log, self._announce)
         return runners
 
     def _progress(self) -> Progress:

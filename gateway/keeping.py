@@ -4,15 +4,14 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from gateway.models.learning import Learning
 from gateway.models.recorder import Recorder
 from gateway.operators.records import AlarmRecords
 from gateway.sdk import Clock
+from gateway.state.history import FILE
 from gateway.state.store import StateStore
-
-FILE: Final = "state.db"
 
 
 class Beside:

@@ -7,23 +7,23 @@ a replay of recorded batches gives the very events of the day itself. Per batch,
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.deliver.alarms import AlarmTeller, Told
 from gateway.deliver.event import AlarmEvent, Class, GatewayEvent, encode
-from gateway.deliver.payloads.columnar import Columnar
-from gateway.ingest.image import Image
+from gateway.deliver.telemetry import OutboxPort, Sends, Telemetry
+from gateway.intake import Intake
 from gateway.sdk.batch import Batch, Kind
-from gateway.sdk.quality import BAD, UNCERTAIN_ENGINEERING_UNITS_EXCEEDED, is_good
+from gateway.sdk.quality import UNCERTAIN_ENGINEERING_UNITS_EXCEEDED, is_good
 from gateway.sdk.tags import TagTable
-from gateway.stages.condition import Conditioner, Mode, Readings
+from gateway.stages.condition import Mode
 from gateway.stages.features import Gathered, gather
+from gateway.stages.operating import Operating
 from gateway.stages.score import Abstain, Scores
 from gateway.stages.sensor import Fault, Finding
-from gateway.stages.states import Event, Transition
+from gateway.stages.states import STANDING, Event, Transition
 from gateway.stages.stuck import CHOICES
 from gateway.stages.watch import Cohort, Watch
 
@@ -31,18 +31,6 @@ _ROW_COUNTERS = {
     int(kind): "rows_scored_total" if kind is Abstain.NONE else f"rows_abstained_{kind.name.lower()}_total"
     for kind in Abstain
 }
-
-
-class OutboxPort(Protocol):
-    """What the pipeline needs of the outbox."""
-
-    epoch: str
-
-    def reserve(self, cls: Class) -> int:
-        """The next sequence number of a class."""
-
-    def put(self, cls: Class, sequence: int, topic: str, body: bytes, readings: int) -> None:
-        """Take a message; never blocks."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +41,21 @@ class Outward:
     outbox: OutboxPort
     topic: Callable[[Class, str], str]
     telemetry: Mode
+    sends: Sends | None = None  # telemetry; as columns unless given
 
 
 class Pipeline:
     """Moves batches through the stages."""
 
     def __init__(self, table: TagTable, watch: Watch, out: Outward) -> None:
-        self.image = Image(table)
         self.counters: Counter[str] = Counter()
+        telemetry = out.sends or Telemetry(out.gateway, table, out.outbox, out.topic)
+        self._intake = Intake(table, telemetry, out.telemetry, self.counters)
+        self.image = self._intake.image
         self.scored: list[tuple[int, NDArray[np.int64], Gathered, Scores]] = []  # last turn, for views and evaluation
         self.changed: Callable[[Transition, AlarmEvent], None] = lambda _change, _told: None  # of each alarm
         self._table, self._watch, self._out = table, watch, out
-        self._condition = Conditioner(table)
-        self._columnar = Columnar(out.gateway, table)
         self._teller = AlarmTeller(table, watch)
-        self._every_row = np.arange(len(table))
         self._cohort_of, self._place = watch.places()
         self._waiting: dict[int, tuple[int, NDArray[np.int64], Gathered, NDArray[np.int64]]] = {}  # by ticket
 
@@ -83,9 +71,11 @@ class Pipeline:
         for batch in batches:
             if batch.kind is Kind.CONFIRM:
                 self.image.confirm(batch.rows, now)
-        told = [batch for batch in batches if batch.kind is not Kind.CONFIRM and len(batch)]
+            elif batch.kind is Kind.HISTORY:
+                self._intake.pass_on(batch)
+        told = [batch for batch in batches if batch.kind in (Kind.DATA, Kind.LOST) and len(batch)]
         if told:
-            self._take(told, now)
+            self._intake.take(told, now)
         self._watch.readiness.lost(batch.group for batch in told if batch.kind is Kind.LOST)
         read = [batch.group for batch in told if batch.kind is Kind.DATA and batch.group >= 0]
         self.evaluate(self._watch.readiness.read(read), max((batch.received for batch in told), default=0))
@@ -97,84 +87,14 @@ class Pipeline:
         """
         for over in self._watch.alarms.expire(wall):
             self._send_commanded(over, Told())
-        gone = self.image.sweep(now)
-        if not len(gone) or self._out.telemetry == "off":
-            return
-        self.image.report(gone, np.ones(len(gone), bool))
-        devices = self._table.device[gone.rows]
-        for device in np.unique(devices).tolist():
-            mine = devices == device
-            self._send_telemetry(device, gone.chosen(mine), {}, wall, readings=0)
-
-    # -- readings ----------------------------------------------------------------------------------------------------
-
-    def _take(self, batches: Sequence[Batch], now: int) -> None:
-        raw = self._columns(batches)
-        other = {row: thing for batch in batches for row, thing in batch.other.items()}
-        if self.image.other:
-            self.image.forget(raw.rows, other)
-        exempt = np.isin(raw.rows, list(other)) if other else None
-        new = self._condition(raw, self.image.time[raw.rows], exempt)
-        mode = self._out.telemetry
-        mask = self._condition.worth_reporting(
-            new, self.image.reported[raw.rows], self.image.reported_status[raw.rows], mode
-        )
-        if other and mode == "changes":
-            mask |= np.isin(raw.rows, [row for row, thing in other.items() if self.image.other.get(row) != thing])
-        self.image.update(new, raw.status < BAD, now)
-        self.image.report(new, mask)
-        self.image.other.update(other)
-        self._count(batches, new, mask)
-        if mode != "off":
-            self._report(batches, new, mask)
-
-    def _columns(self, batches: Sequence[Batch]) -> Readings:
-        rows = [self._every_row[b.rows] for b in batches]
-        if len(batches) == 1:
-            return Readings(rows[0], batches[0].value, batches[0].time, batches[0].status)
-        return Readings(
-            np.concatenate(rows),
-            np.concatenate([b.value for b in batches]),
-            np.concatenate([b.time for b in batches]),
-            np.concatenate([b.status for b in batches]),
-        )
-
-    def _count(self, batches: Sequence[Batch], new: Readings, mask: NDArray[np.bool_]) -> None:
-        count = self.counters
-        told = int(np.count_nonzero(mask))
-        count["readings_total"] += len(new)
-        count["readings_bad_total"] += int(np.count_nonzero(new.status >= BAD))
-        count["readings_suppressed_total" if self._out.telemetry == "changes" else "readings_not_sent_total"] += (
-            len(new) - told
-        )
-        count["batches_total"] += len(batches)
-
-    def _report(self, batches: Sequence[Batch], new: Readings, mask: NDArray[np.bool_]) -> None:
-        """One message a batch, with what is worth reporting of it."""
-        ends = np.cumsum([len(batch) for batch in batches])
-        if not mask.all():
-            ends, new = np.cumsum(mask)[ends - 1], new.chosen(mask)
-        start = 0
-        for batch, end in zip(batches, ends.tolist(), strict=True):
-            if end > start:
-                self._send_telemetry(batch.device, new.part(start, end), batch.other, batch.received, end - start)
-            start = end
-
-    def _send_telemetry(
-        self, device: int, part: Readings, other: dict[int, object], received: int, readings: int
-    ) -> None:
-        outbox = self._out.outbox
-        sequence = outbox.reserve(Class.TELEMETRY)
-        body = self._columnar.encode(
-            device, part.rows, part.value, part.time, part.status, other, outbox.epoch, sequence, received
-        )
-        name = self._table.devices[device].name
-        outbox.put(Class.TELEMETRY, sequence, self._out.topic(Class.TELEMETRY, name), body, readings)
+        self._intake.sweep(now, wall)
 
     # -- assets ------------------------------------------------------------------------------------------------------
 
     def evaluate(self, due: NDArray[np.int64], received: int) -> None:
         """Score the assets `due` (their numbers) on what the image holds; `received` dates those without good tags."""
+        if self._watch.operating is not None:
+            due = self._running(self._watch.operating, due, received)
         if not len(due):
             return
         if len(self._watch.cohorts) == 1:
@@ -183,6 +103,23 @@ class Pipeline:
         cohort_of = self._cohort_of[due]
         for number in np.unique(cohort_of).tolist():
             self._score(number, due[cohort_of == number], received)
+
+    def _running(self, operating: Operating, due: NDArray[np.int64], received: int) -> NDArray[np.int64]:
+        """Those of `due` whose machine runs. The others are not judged, and what they have raised is suppressed."""
+        look = operating.look(due, self.image.value, self.image.status, received)
+        for asset in look.stopped:
+            if self._watch.alarms.state[asset] in STANDING:
+                self.command(asset, Event.SUPPRESS, received, Told())
+        for asset in look.started:
+            self.command(asset, Event.UNSUPPRESS, received, Told())
+        for number in np.unique(self._cohort_of[look.resting]).tolist():
+            resting = look.resting[self._cohort_of[look.resting] == number]
+            index = self._watch.cohorts[number].index[self._place[resting]]
+            seen = gather(index, self.image.value, self.image.status, self.image.time)
+            scores = Scores.silent(len(resting), index.shape[1], Abstain.NOT_OPERATING)
+            self.scored.append((number, resting, seen, scores))
+            self._count_scores(scores)
+        return look.judged
 
     def _score(self, number: int, assets: NDArray[np.int64], received: int) -> None:
         cohort = self._watch.cohorts[number]

@@ -15,12 +15,14 @@ import orjson
 from gateway import __version__
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.publisher import Publisher
+from gateway.ingest.certificates import CertificateWatch
 from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner
 from gateway.models.cohorts import Judged
 from gateway.models.learning import Learning
 from gateway.operators.commands import Commands
 from gateway.operators.records import AlarmRecords
+from gateway.operators.writing import Writing
 from gateway.ops.health import Health
 from gateway.ops.metrics import Sample
 from gateway.ops.supervisor import Supervisor
@@ -54,6 +56,8 @@ class Parts:
     broken: tuple[str, ...] = ()  # devices that nothing can read
     alarms: AlarmRecords | None = None
     commands: Commands | None = None
+    writing: Writing | None = None
+    certificates: CertificateWatch | None = None
 
 
 class Status:
@@ -84,6 +88,8 @@ class Status:
             "devices": self.devices(),
             "assets": self.assets(),
             "alarms": parts.alarms.document() if parts.alarms else {},
+            "writes": parts.writing.document() if parts.writing else {},
+            "certificates": parts.certificates.document() if parts.certificates else [],
             "models": self._parts.models.states() if self._parts.models else [],
             "pipeline": {**parts.pipeline.counters, **parts.gate.counters},
             "outbox": self.outbox(),
@@ -143,6 +149,7 @@ class Status:
                     "readings_queued": queue.queued.readings + queue.waiting.readings,
                     "readings_acked": queue.acked.readings,
                     "readings_dropped": dict(queue.dropped),
+                    "records_dropped": dict(queue.dropped_records),
                     "oldest_age": round(queue.oldest_age, 1),
                     "balances": queue.balances,
                 }
@@ -181,6 +188,8 @@ class Status:
         for model, counters in (parts.models.counters() if parts.models else {}).items():
             yield from _plain({f"model_{name}_total": count for name, count in counters.items()}, {"model": model})
         yield from self._alarms()
+        yield from parts.writing.samples() if parts.writing else ()
+        yield from parts.certificates.samples() if parts.certificates else ()
         yield from self._outbox()
 
     def _alarms(self) -> Iterable[Sample]:

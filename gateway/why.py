@@ -16,6 +16,7 @@ from gateway.deliver.event import Class
 from gateway.ops.health import State
 from gateway.sdk import TagTable, quality
 from gateway.stages.condition import Mode
+from gateway.stages.operating import Runs
 from gateway.stages.score import Abstain
 from gateway.stages.sensor import Fault
 from gateway.stages.states import State as Alarm
@@ -89,6 +90,7 @@ class Why:
         rows = self._parts.judged.watch.rows[asset]
         devices = sorted({int(self._table.device[row]) for row in rows})
         yield _worst([self._device(device) for device in devices], f"{len(devices)} devices answer")
+        yield from self._operating(asset)
         yield self._tags(asset, rows)
         yield self._sensors(asset, rows)
         yield self._phase(asset)
@@ -146,6 +148,20 @@ class Why:
         if poor:
             return Step("quality", Stand.EXPLAINS, f"{good} of its {len(rows)} tags are good. {shown}")
         return Step("quality", Stand.OK, f"all {len(rows)} tags are good")
+
+    def _operating(self, asset: int) -> Iterator[Step]:
+        operating = self._parts.judged.watch.operating
+        when = operating.whens[asset] if operating else None
+        if operating is None or when is None:
+            return
+        runs, text = Runs(int(operating.runs[asset])), when.condition.text
+        found = {
+            Runs.YES: (Stand.OK, f"it is judged: {text}"),
+            Runs.NO: (Stand.STOPS, f"it is not judged, its alarm is suppressed by design: {text} does not hold"),
+            Runs.SETTLING: (Stand.STOPS, f"it settles: {text} must hold for {when.settle / 1e9:g} s"),
+            Runs.UNKNOWN: (Stand.STOPS, f"it is not judged: whether {text} holds is not known"),
+        }
+        yield Step("operating", *found[runs])
 
     def _sensors(self, asset: int, rows: tuple[int, ...]) -> Step:
         sensors = self._parts.judged.watch.cohorts[self._cohort_of[asset]].sensors
@@ -219,6 +235,8 @@ class Why:
         if not publisher.connected:
             part, why = self._parts.health.part("broker"), publisher.last_error or "not reached yet"
             return Step("broker", Stand.STOPS, f"the broker is away: {why}", part.since / 1e9 if part else None)
+        if publisher.trouble:
+            return Step("broker", Stand.EXPLAINS, publisher.trouble)
         refused = publisher.counters["refused"]
         if refused:
             return Step("broker", Stand.EXPLAINS, f"the broker has refused {refused} messages: {publisher.last_error}")

@@ -21,14 +21,16 @@ import pytest
 
 from gateway.__main__ import parser
 from gateway.cli.children import daemon, listening, write_configuration
+from gateway.config.broker import MqttConfig
 from gateway.config.jsonschema import device_schema, main_schema
 from gateway.config.load import load
-from gateway.config.schema import MqttConfig, OutboxConfig
+from gateway.config.schema import OutboxConfig
 from gateway.deliver.event import AlarmEvent, Contribution, GatewayEvent, encode
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.payloads.columnar import Columnar
 from gateway.deliver.publisher import Publisher
 from gateway.ingest.registry import Registry
+from gateway.operators.outcome import Result
 from gateway.ops.files import RealFiles
 from gateway.ops.metrics import HELP, PREFIX
 from gateway.sdk import TagTable
@@ -36,6 +38,7 @@ from gateway.sdk.config import DeviceConfig
 from gateway.sdk.testing import FakeClock, SilentLog
 from gateway.stages.alarm import State
 from gateway.stages.score import Abstain
+from gateway.stages.writing import Reason
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -173,8 +176,17 @@ def test_every_kind_of_event_has_its_row() -> None:
         r'_send\("([^"]+)"(?: if .+ else "([^"]+)")?', (ROOT / "gateway/operators/commands.py").read_text()
     )
     sent += [kind for pair in choices for kind in pair if kind]
+    sent += re.findall(r'"(certificate \w+)"', (ROOT / "gateway/ingest/certificates.py").read_text())
     sent += re.findall(r'GatewayEvent\("([^"]+)"', (ROOT / "gateway/operators/flood.py").read_text())
+    sent += re.findall(r'Result\.\w+: "(write[ \w]*)"', (ROOT / "gateway/operators/writer.py").read_text())
     assert said == set(sent)
+
+
+def test_every_reason_and_result_of_a_write_has_its_row() -> None:
+    page = (DOCS / "writing.md").read_text()
+    assert [row[0].strip("`") for row in rows(page, "reason")] == list(Reason)
+    said = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows(page, "result")))
+    assert set(said) == set(Result)
 
 
 def test_every_state_of_an_alarm_has_its_row() -> None:
@@ -204,7 +216,8 @@ async def test_the_status_that_is_shown_is_what_the_gateway_sends(tmp_path: Path
     outbox.epoch = status["epoch"]
     clock = FakeClock(nanoseconds(status["time"]))
     publisher = Publisher(outbox, MqttConfig(url="mqtt://broker.plant"), status["gateway"], clock, SilentLog())
-    assert json.loads(publisher._status("online")) == status
+    [birth] = publisher.voice.birth()
+    assert json.loads(birth.body) == status
 
 
 def test_the_subscriber_that_is_shown_understands_the_gateway(

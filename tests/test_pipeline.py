@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.config.schema import AlarmConfig, AssetConfig
+from gateway.config.assets import AlarmConfig, AssetConfig
 from gateway.deliver.event import Class
 from gateway.ingest.gate import Gate
 from gateway.models.cohorts import assemble
@@ -195,3 +195,26 @@ def test_a_lost_group_does_not_hold_its_asset_back() -> None:
     for time in range(1, 4):
         pipeline.process([Batch.of(first, np.ones(4), time * SECOND)], time * SECOND)
     assert pipeline.counters["rows_evaluated_total"] == 3
+
+
+@pytest.mark.parametrize(("telemetry", "messages"), [("all", 1), ("changes", 1), ("off", 0)])
+def test_readings_of_the_past_go_out_as_such_and_touch_nothing_else(telemetry: Mode, messages: int) -> None:
+    rig = Rig(telemetry, a=TagConfig(scale=10.0, range=(0.0, 500.0)), b=TagConfig())
+    rig.scan(1, 2)
+    before = rig.pipeline.image.value.copy(), rig.pipeline.image.time.copy()
+    rows, time = np.array([0, 1, 0], np.uint32), np.array([1, 2, 3], np.int64) * 1000
+    past = Batch(0, -1, rows, np.array([3.0, np.nan, 90.0]), time, np.zeros(3, np.uint32), 5 * SECOND, {1: "text"})
+    past.kind = Kind.HISTORY
+    rig.pipeline.process([past], 5 * SECOND)
+    assert [rig.pipeline.image.value.tolist(), rig.pipeline.image.time.tolist()] == [b.tolist() for b in before]
+    sent = rig.sent()
+    assert len(sent) == messages
+    for message in sent:
+        assert message["historical"] is True
+        assert message["tags"] == ["pump.a", "pump.b", "pump.a"]
+        assert message["values"] == [30, "text", 500]
+        assert message["status"] == [0, 0, quality.UNCERTAIN_ENGINEERING_UNITS_EXCEEDED]
+    counters = rig.pipeline.counters
+    assert counters["readings_total"] == 5
+    assert counters["readings_not_sent_total"] == (5 if telemetry == "off" else 0)
+    assert counters["rows_evaluated_total"] == 0

@@ -8,7 +8,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from gateway.config.schema import AlarmConfig, AssetConfig, OutboxConfig
+from gateway.config.assets import AlarmConfig, AssetConfig
+from gateway.config.schema import OutboxConfig
 from gateway.deliver.event import Class
 from gateway.deliver.outbox import Outbox
 from gateway.models.cohorts import assemble
@@ -32,16 +33,16 @@ class FakePublisher:
     """Stands for a connection to a broker: as connected as it is told to be."""
 
     def __init__(self) -> None:
-        self.connected, self.last_error, self.counters = True, "", Counter[str]()
+        self.connected, self.last_error, self.trouble, self.counters = True, "", "", Counter[str]()
 
 
 class Scene:
     """One device with four tags, one asset on them; everything is well and judged."""
 
-    def __init__(self, folder: Path, telemetry: Any = "changes") -> None:
+    def __init__(self, folder: Path, telemetry: Any = "changes", asset: AssetConfig = ASSET) -> None:
         self.clock, self.health, self.publisher = FakeClock(), Health(FakeClock()), FakePublisher()
         self.table = TagTable.build([DeviceConfig(device="pump", adapter="x", every=1.0, tags=TAGS)])
-        self.judged = assemble({"line": ASSET}, self.table)
+        self.judged = assemble({"line": asset}, self.table)
         self.outbox = Outbox(RealFiles(), folder / "outbox", OutboxConfig(), self.clock)
         self.outbox.open()
         out = Outward("g", self.outbox, lambda cls, name: f"{cls}/{name}", telemetry)
@@ -105,6 +106,10 @@ def refusing(scene: Scene) -> None:
 def overflow(scene: Scene) -> None:
     scene.outbox._memory = 10
     scene.scan(1, 2, 3, 4)
+
+
+def host_away(scene: Scene) -> None:
+    scene.publisher.trouble = "telemetry waits for the primary host scada"
 
 
 def slow_broker(scene: Scene) -> None:
@@ -176,6 +181,7 @@ def test_what_is_in_the_way_of_an_alarm(
         (refusing, "broker", "refused 3"),
         (overflow, "outbox", "(overflow)"),
         (slow_broker, "outbox", "the broker is slow"),
+        (host_away, "broker", "waits for the primary host scada"),
     ],
 )
 def test_what_is_in_the_way_behind_the_gateway(
@@ -187,6 +193,27 @@ def test_what_is_in_the_way_behind_the_gateway(
     found = [one for one in scene.why.of("pump.c")["steps"] if one["step"] == step]
     assert text in found[0]["text"]
     assert found[0]["stand"] != "ok"
+
+
+@pytest.mark.parametrize(
+    ("values", "codes", "text"),
+    [
+        ((50, 50, 50, 3), [0, 0, 0, 0], "suppressed by design: pump.d > 10 does not hold"),
+        ((50, 50, 50, 50), [0, 0, 0, quality.BAD_TIMEOUT], "whether pump.d > 10 holds is not known"),
+        ((50, 50, 50, 50), [0, 0, 0, 0], "pump.d > 10 must hold for 5 s"),
+    ],
+)
+def test_a_machine_that_does_not_run_is_not_judged(
+    tmp_path: Path, values: tuple[float, ...], codes: list[int], text: str
+) -> None:
+    scene = Scene(tmp_path, asset=ASSET.model_copy(update={"when": "pump.d > 10", "settle": 5.0})).learn(ROWS + 30)
+    scene.scan(1, 1, 1, 3)
+    assert not scene.judged.watch.alarms.active[0]
+    scene.scan(*values, status=codes)
+    way = scene.why.of("line")
+    assert (way["culprit"], text in way["verdict"]) == ("operating", True), way
+    scene.scans(*[(50, 50, 50, 50)] * 6)
+    assert scene.why.of("line")["culprit"] != "operating"
 
 
 def test_an_asset_that_learns_says_how_far_it_is(tmp_path: Path) -> None:

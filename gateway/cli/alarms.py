@@ -10,7 +10,17 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.cli.common import FAILED, OK, TRY_LATER, add_config, add_json, complain, print_json, state_folder
+from gateway.cli.common import (
+    FAILED,
+    OK,
+    TRY_LATER,
+    add_again,
+    add_config,
+    add_json,
+    complain,
+    print_json,
+    state_folder,
+)
 from gateway.config.load import load
 from gateway.config.schema import Root
 from gateway.deliver.event import rfc3339
@@ -47,10 +57,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.set_defaults(func=run_list)
     verbs = parser.add_subparsers(dest="alarms_verb", metavar="VERB")
     listing = verbs.add_parser("list", help="alarms that are not normal (without a verb, too)")
-    _add_common(listing)
+    add_again(listing)
     listing.set_defaults(func=run_list)
     past = verbs.add_parser("history", help="changes of alarms' states, the latest last")
-    _add_common(past)
+    add_again(past)
     past.add_argument("alarms", metavar="NAME", nargs="*", help="of these alarms; of all unless given")
     past.add_argument("--since", metavar="DURATION", default="1d", help="how far back: 1h, 1d, 1w (default: 1d)")
     past.add_argument("--most", metavar="N", type=int, default=1000, help="at most so many (default: 1000)")
@@ -60,7 +70,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 
 
 def _add_action(parser: argparse.ArgumentParser, action: str) -> None:
-    _add_common(parser)
+    add_again(parser)
     parser.add_argument("alarms", metavar="NAME", nargs="*" if action == "ack" else "+", help="name of the alarm")
     parser.add_argument("--by", metavar="WHO", default=_user(), help="who does it (default: %(default)s)")
     parser.add_argument("--comment", metavar="TEXT", default="", help="why")
@@ -71,13 +81,6 @@ def _add_action(parser: argparse.ArgumentParser, action: str) -> None:
             "--for", dest="lasts", metavar="DURATION", help="how long: 30min, 8h (default: alarms.shelve)"
         )
     parser.set_defaults(func=run_action)
-
-
-def _add_common(parser: argparse.ArgumentParser) -> None:
-    """The same options behind the verb; without a default, for that would undo what stands before it."""
-    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="main configuration file")
-    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for machines")
-    parser.add_argument("--state", type=Path, default=argparse.SUPPRESS, help="state folder of the gateway")
 
 
 def run_list(args: argparse.Namespace) -> int:

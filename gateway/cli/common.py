@@ -25,6 +25,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for machines")
 
 
+def add_again(parser: argparse.ArgumentParser) -> None:
+    """The same options, and `--state`, behind a verb of a verb; no default, for that would undo what stands before."""
+    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help="main configuration file")
+    parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for machines")
+    parser.add_argument("--state", type=Path, default=argparse.SUPPRESS, help="state folder of the gateway")
+
+
 def print_json(content: Any) -> None:
     """One JSON value on one line."""
     sys.stdout.write(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY).decode() + "\n")

@@ -13,6 +13,8 @@ from gateway.config.load import load
 from gateway.deliver.event import Class
 from gateway.deliver.inspect import Contents, look
 from gateway.deliver.ledger import Record, Tally
+from gateway.deliver.sparkplug.telemetry import shown
+from gateway.deliver.voice import SPARKPLUG
 from gateway.ingest.registry import Registry
 from gateway.ops.clock import SystemClock
 
@@ -53,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _stat(contents: Contents, args: argparse.Namespace) -> int:
     now = time.monotonic()
-    classes = {cls.value: _figures(contents, cls, now) for cls in Class}
+    classes = {cls.value: figures(contents, cls, now) for cls in Class}
     if args.json:
         print_json({"epoch": contents.recovery.epoch, "classes": classes})
         return OK
@@ -65,7 +67,8 @@ def _stat(contents: Contents, args: argparse.Namespace) -> int:
     return OK
 
 
-def _figures(contents: Contents, cls: Class, now: float) -> dict[str, Any]:
+def figures(contents: Contents, cls: Class, now: float) -> dict[str, Any]:
+    """What waits of one class, and since when."""
     one = contents.classes[cls]
     left = sum(one.left.values(), Tally())
     waiting = [segment.born for segment in one.segments if one.left[segment.number].records]
@@ -105,6 +108,8 @@ def _export(contents: Contents, args: argparse.Namespace) -> int:
 
 
 def _line(record: Record, epoch: str) -> str:
-    """The message within what the outbox knows of it; our bodies are JSON."""
+    """The message within what the outbox knows of it. Our bodies are JSON; metrics of an edge node are put into it."""
     head = {"class": record.cls.value, "epoch": epoch, "sequence": record.sequence, "topic": record.topic}
+    if record.topic.startswith(SPARKPLUG):
+        return orjson.dumps({**head, "metrics": shown(record.body)}).decode() + "\n"
     return orjson.dumps({**head, "message": orjson.Fragment(record.body)}).decode() + "\n"

@@ -44,6 +44,7 @@ def lines(document: dict[str, Any]) -> list[str]:
         for a in document["assets"]
     ]
     out += _alarms(document.get("alarms") or {})
+    out += _writes(document.get("writes") or {})
     queued = sum(queue["queued"] for queue in document["outbox"]["classes"].values())
     broker = document["broker"]
     out += [
@@ -65,6 +66,14 @@ def _alarms(figures: dict[str, Any]) -> list[str]:
     )
     lately = f"{count['hour']} in the last hour, {count['ten_minutes']} in ten minutes"
     return ["", f"  alarms: {now}; {lately} (peak {figures['ten_minutes_peak']})"]
+
+
+def _writes(figures: dict[str, Any]) -> list[str]:
+    """What came of writes, where they are allowed."""
+    if not figures:
+        return []
+    results = ", ".join(f"{count} {result}" for result, count in figures["results"].items())
+    return ["", f"  writes: {results}, {sum(figures['refused'].values())} refused; audit {figures['audit']}"]
 
 
 def _cell(value: float | None) -> str:

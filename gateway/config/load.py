@@ -15,6 +15,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
+from gateway.config.conditions import check_conditions
 from gateway.config.expand import Expander
 from gateway.config.files import FOLDER, Library, make_absolute, secrets_dir
 from gateway.config.fill import Budget, TooMuchError
@@ -27,6 +28,7 @@ from gateway.config.secrets import Secrets, refuse_plain, secret_words
 from gateway.config.templates import Templates
 from gateway.config.tree import Document
 from gateway.config.wording import add_findings, as_text
+from gateway.config.writes import check_writes
 from gateway.sdk.config import DeviceConfig, Name, TagConfig
 
 _T = TypeVar("_T", bound=BaseModel)
@@ -121,6 +123,8 @@ class _Loader:
         sources = self._library.sources()
         if self._main.documents and self._complete and all(source.readable for source in sources):
             check_assets(self._main.documents[0], self._documents)
+            check_conditions(self._main.documents[0], self._documents)
+            check_writes(self._main.documents[0], self._documents)
         problems = [problem for source in sources for problem in source.problems(self._words)]
         if problems or root is None:
             raise ConfigErrors(problems)

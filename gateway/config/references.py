@@ -12,6 +12,7 @@ from gateway.config.problems import Key, Path, did_you_mean
 from gateway.config.tree import Document, Spot
 
 MAX_TAGS: Final = 300_000
+Tags = Mapping[str, Mapping[Key, Any]]  # by device and name, as written
 
 
 def device_name(document: Document) -> str | None:
@@ -22,7 +23,7 @@ def device_name(document: Document) -> str | None:
 
 def check_size(devices: int, made: Sequence[Document], tags: int) -> int:
     """How many tags were `made`, after `tags` others. Raises TooMuchError for too many of them, or of `devices`."""
-    found = sum(len(_table(device.data, "tags")) for device in made)
+    found = sum(len(table_at(device.data, "tags")) for device in made)
     if devices > MAX_MADE:
         raise TooMuchError(f"is device {MAX_MADE + 1}; at most {MAX_MADE} can be configured")
     if tags + found > MAX_TAGS:
@@ -41,10 +42,15 @@ def check_names(devices: Iterable[Document]) -> None:
             first[name] = spot
 
 
+def tags_of(devices: Iterable[Document]) -> Tags:
+    """The tags of all devices that have a name."""
+    return {name: table_at(device.data, "tags") for device in devices if (name := device_name(device)) is not None}
+
+
 def check_assets(main: Document, devices: Iterable[Document]) -> None:
     """Note every tag of an asset that no device has, or that the asset names twice."""
-    tags = {name: _table(device.data, "tags") for device in devices if (name := device_name(device)) is not None}
-    for asset, config in _table(main.data, "assets").items():
+    tags = tags_of(devices)
+    for asset, config in table_at(main.data, "assets").items():
         listed = config.get("tags") if isinstance(config, dict) else None
         seen: dict[Any, Path] = {}
         for index, tag in enumerate(listed if isinstance(listed, list) else ()):
@@ -53,22 +59,23 @@ def check_assets(main: Document, devices: Iterable[Document]) -> None:
                 continue  # the table has said so
             if tag in seen:
                 main.note(path, f"'{tag}' is listed twice")
-            elif finding := _finding(tag, tags):
-                main.note(path, *finding)
+            elif wrong := finding(tag, tags):
+                main.note(path, *wrong)
             seen[tag] = path
         _check_rules(main, asset, config, tags)
 
 
-def _check_rules(main: Document, asset: Key, config: Any, tags: Mapping[str, Mapping[Key, Any]]) -> None:
-    for name, rule in _table(config, "rules").items():
+def _check_rules(main: Document, asset: Key, config: Any, tags: Tags) -> None:
+    for name, rule in table_at(config, "rules").items():
         for word in ("tag", "ratio", "residual"):
             tag = rule.get(word) if isinstance(rule, dict) else None
             path: Path = ("assets", asset, "rules", name, word)
-            if isinstance(tag, str) and (finding := _finding(tag, tags)):
-                main.note(path, *finding)
+            if isinstance(tag, str) and (wrong := finding(tag, tags)):
+                main.note(path, *wrong)
 
 
-def _finding(tag: str, tags: Mapping[str, Mapping[Key, Any]]) -> tuple[str, str] | None:
+def finding(tag: str, tags: Tags) -> tuple[str, str] | None:
+    """What is wrong with `tag` as the name of one of `tags`, and a hint; None when it is one."""
     device, dot, name = tag.partition(".")
     if not dot:
         return f"'{tag}' is no tag; a tag is written device.tag", ""
@@ -81,6 +88,7 @@ def _finding(tag: str, tags: Mapping[str, Mapping[Key, Any]]) -> tuple[str, str]
     return None
 
 
-def _table(data: Any, key: str) -> dict[Key, Any]:
+def table_at(data: Any, key: str) -> dict[Key, Any]:
+    """The table at `key` of `data`; an empty one where there is none."""
     found = data.get(key) if isinstance(data, dict) else None
     return found if isinstance(found, dict) else {}

@@ -3,27 +3,14 @@
 Devices are not here: each adapter declares its own table (`DeviceConfig` and its `Config`), and `load` is handed them.
 """
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import Field
 
-from gateway.sdk.config import Delay, Duration, Name, Rate, Size, Table
-
-AsPath = Annotated[Path, BeforeValidator(lambda value: Path(value) if isinstance(value, str) else value)]
-
-
-class Severity(StrEnum):
-    """How urgent an alarm is for the operator (ISA-18.2: few priorities, most alarms low)."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-    CRITICAL = "critical"
-
-
-AsSeverity = Annotated[Severity, BeforeValidator(lambda value: Severity(value) if isinstance(value, str) else value)]
+from gateway.config.assets import AlarmsConfig, AssetConfig
+from gateway.config.broker import AsPath, MqttConfig
+from gateway.sdk.config import Delay, Duration, Name, Size, Table
 
 
 class GatewayConfig(Table):
@@ -37,127 +24,23 @@ class GatewayConfig(Table):
     """Folder with one file per secret, read after systemd's credentials."""
 
 
-class MqttConfig(Table):
-    """The broker that alarms, events and telemetry go to."""
+class WritesConfig(Table):
+    """Writing to devices: the main switch, and the bounds that hold for all tags."""
 
-    url: str = Field(pattern=r"^mqtts?://[^\s/@]+$")
-    """mqtt://host:port, or mqtts://host:port for TLS."""
-    version: Literal["5", "3.1.1"] = "5"
-    """Version of MQTT."""
-    client_id: str | None = None
-    """Client id; fieldgate-{gateway id} unless set."""
-    user: str | None = None
-    """User name at the broker."""
-    password: SecretStr | None = None
-    """Password at the broker; always a reference: !secret name."""
-    ca: AsPath | None = None
-    """PEM file with the authorities that may sign the broker's certificate; the system's unless set."""
-    cert: AsPath | None = None
-    """PEM file with this gateway's certificate, for mutual TLS."""
-    key: AsPath | None = None
-    """PEM file with the private key of `cert`."""
-    topic: str = Field(default="fieldgate/{gateway}/{class}/{name}", pattern=r"^[^#+]+$")
-    """Topic; {gateway}, {class} (alarm, event, telemetry, status) and {name} (device or asset) are filled in."""
-    keepalive: Duration = 30.0
-    """Silence after which the broker and the gateway take each other for lost."""
-    window: int = Field(default=100, ge=1, le=65535)
-    """Messages that may be under way without the broker's acknowledgement."""
-    reconnect_max: Duration = 30.0
-    """Longest wait between two attempts to connect; attempts start at 1s and are jittered."""
-    commands: bool = False
-    """Take operators' commands to alarms, from {class} `command`; the broker's rights say who may give them."""
-
-
-class AlarmConfig(Table):
-    """When an asset's score becomes an alarm."""
-
-    severity: AsSeverity = Severity.MEDIUM
-    """How urgent the alarm is: low, medium, high or critical."""
-    on_delay: Delay = 3.0
-    """The score must stay above the threshold this long before the alarm goes active."""
-    off_delay: Delay = 10.0
-    """The score must stay below the threshold this long before the alarm returns to normal."""
-    deadband: float = Field(default=0.1, ge=0, lt=1)
-    """The score counts as below only under threshold * (1 - deadband)."""
-    budget: Rate = 1 / 604800
-    """False alarms that may be raised in the long run: 1/week."""
-    realarm: Delay = 0.0
-    """Shortest time between two alarms of one asset; what rises earlier keeps silent until then."""
-    stays: Delay = 86400.0
-    """Active this long, an alarm is asked about; twice as long, it rises anew only above that level; 0s: never."""
-    latch: bool = False
-    """A returned alarm stays active until somebody has acknowledged it."""
-
-
-class AlarmsConfig(Table):
-    """What operators may do to alarms, and how much of it is remembered."""
-
-    shelve: Duration = Field(default=8 * 3600.0, le=86400)
-    """Longest time that an alarm may be shelved at once; a day at most."""
-    flood: int = Field(default=10, ge=0, le=100_000)
-    """Alarms within ten minutes beyond which they are a flood, told of by one event; 0: never."""
-    history: int = Field(default=10_000, ge=100, le=1_000_000)
-    """Changes of alarms' states that are kept for `fieldgate alarms history`; beyond it the oldest go."""
-
-
-class RuleConfig(Table):
-    """One line on one tag, or on two, with an alarm of its own: above, below, or both, of what the rule compares.
-
-    Without a word for what is compared it is the value; `rate`, `ewma`, `cusum`, `ratio` and `residual` say otherwise.
-    """
-
-    tag: str
-    """The tag, as device.tag."""
-    above: float | None = None
-    """What is compared must not be more than this."""
-    below: float | None = None
-    """What is compared must not be less than this."""
-    rate: bool = False
-    """Compare the change per second, either way."""
-    ewma: int | None = Field(default=None, ge=1, le=100_000)
-    """Compare the value smoothed over so many rows."""
-    cusum: bool = False
-    """Compare the cumulative sum of deviations from the mean, in standard deviations; `above: 5` finds small shifts."""
-    ratio: str | None = None
-    """Compare the value over that of this other tag."""
-    residual: str | None = None
-    """Compare what this other tag does not explain, in standard deviations; `above: 6` finds what no longer fits."""
-    calibrate: int = Field(default=600, ge=50, le=1_000_000)
-    """Good rows that `cusum` and `residual` learn their mean, spread and slope from."""
-    alarm: AlarmConfig = AlarmConfig()
-    """How the alarm behaves; its budget does not apply, for limits are as they are written."""
-
-    @model_validator(mode="after")
-    def _one_thing(self) -> Self:
-        given = [word for word in ("rate", "ewma", "cusum", "ratio", "residual") if getattr(self, word)]
-        if len(given) > 1:
-            raise ValueError(f"a rule compares one thing: {' or '.join(given)}")
-        if self.above is None and self.below is None:
-            raise ValueError("a rule needs a limit: above, below, or both")
-        return self
-
-
-class AssetConfig(Table):
-    """A machine, or a part of one: the tags that are judged together."""
-
-    tags: list[str] = Field(min_length=1, max_length=512)
-    """The tags, as device.tag."""
-    model: str = Field(default="default", pattern=r"^(default|bundles/[A-Za-z0-9_\-]{1,64})$")
-    """The model that scores it: `default`, the built-in detector, or `bundles/NAME`, a signed bundle of one's own."""
-    every: Duration | None = None
-    """Period of scoring; unset, the asset is scored when all its scan groups have been read."""
-    calibrate: int = Field(default=600, ge=50, le=1_000_000)
-    """Good rows that the detector learns from before it scores."""
-    min_good: float = Field(default=0.5, gt=0, le=1)
-    """Share of the tags that must be good; with fewer the asset abstains."""
-    baseline: Delay = 86400.0
-    """Span over which slow change counts as normal, and is told of as drift; at least 3000 rows; 0s: it never does."""
-    sensors: bool = True
-    """Tell sensor faults (frozen, dead, out of range, spike, noise) apart, and leave such tags out of the score."""
-    alarm: AlarmConfig = AlarmConfig()
-    """When the score becomes an alarm."""
-    rules: dict[Name, RuleConfig] = Field(default_factory=dict)
-    """Rules by name, each with an alarm of its own, ASSET-NAME: limits, rates, CUSUM, ratios, residuals."""
+    enabled: bool = False
+    """Whether anything may be written at all; the tags' own `write` says what."""
+    expires: Duration = Field(default=60.0, le=3600)
+    """Furthest ahead that a command may say it expires; later than that it is refused."""
+    arm: Duration = Field(default=30.0, le=600)
+    """How long a tag stays armed that wants two steps."""
+    within: Duration = Field(default=5.0, le=60)
+    """Longest wait for the device, reading back included; after it the outcome is not known."""
+    storm: int = Field(default=20, ge=1, le=10_000)
+    """Commands of one way in that are looked at within a second; what goes beyond is refused."""
+    queue: int = Field(default=16, ge=1, le=1000)
+    """Writes that may wait for one device; what goes beyond is refused."""
+    audit: int = Field(default=100_000, ge=1000, le=10_000_000)
+    """Records that the audit keeps; beyond it the oldest go, and a record says so."""
 
 
 class OutboxConfig(Table):
@@ -249,6 +132,8 @@ class Root(Table):
     """The machines that are judged, by name."""
     alarms: AlarmsConfig = AlarmsConfig()
     """Operators and their alarms."""
+    writes: WritesConfig = WritesConfig()
+    """Writing to devices."""
     outbox: OutboxConfig = OutboxConfig()
     """The queue on disk."""
     recording: RecordingConfig = RecordingConfig()

@@ -26,12 +26,14 @@ class Inbox:
 
     Attributes:
         unreadable: names of notes that could not be taken at the last look, such as those of another user.
+        alien: those among them that were not so at the look before.
     """
 
     def __init__(self, state: Path, name: str) -> None:
         """The notes in STATE/NAME. Nothing is made before the first note."""
         self._state, self.folder = state, state / name
         self.unreadable: set[str] = set()
+        self.alien: set[str] = set()
 
     def leave(self, note: Note) -> str:
         """Leave a note; the name of its answer. Raises OSError where the folder cannot be written."""
@@ -47,7 +49,7 @@ class Inbox:
         if not self.folder.is_dir():
             return []
         waiting = sorted(path for path in self.folder.iterdir() if path.is_file() and not path.name.startswith("."))
-        self.unreadable, found = set(), []
+        before, self.unreadable, found = self.unreadable, set(), []
         for path in waiting:
             try:
                 found.append((path.name, _take(path)))
@@ -55,6 +57,7 @@ class Inbox:
                 self.unreadable.add(path.name)
             if len(found) == _MOST:
                 break
+        self.alien = self.unreadable - before
         return found
 
     def answer(self, name: str, content: Note) -> None:

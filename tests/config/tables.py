@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from gateway.config.broker import AsPath
 from gateway.config.problems import PluginError
-from gateway.config.schema import AsPath
 from gateway.sdk.config import DeviceConfig, Duration, Name, Table, TagConfig
 
 

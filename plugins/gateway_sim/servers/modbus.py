@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway_sim.points import Point
-from gateway_sim.servers.pdu import Memory, respond, span
+from gateway_sim.servers.pdu import WRITES, Memory, respond, span
 
 HOST: Final = "127.0.0.1"
 _HEADER: Final = 7  # transaction u2, protocol u2 = 0, length u2, unit u1
@@ -54,6 +54,8 @@ class ModbusServer:
         self.memory = memory or Memory(holding=np.zeros(2 * len(points), np.uint16))
         self.on_read: Callable[[range], None] | None = None
         """Called right after a read of these registers has been answered."""
+        self.on_write: Callable[[bytes], None] | None = None
+        """Called with the PDU of a write, right after it has been taken and answered."""
         self.mute = False  # requests are taken and not answered
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.Transport] = set()
@@ -114,3 +116,5 @@ class _Session(asyncio.Protocol):
         self._transport.write(frame(header, answer))
         if self._server.on_read is not None and answer[0] == pdu[0] and (registers := span(pdu)):
             self._server.on_read(registers)
+        if self._server.on_write is not None and answer[0] == pdu[0] and pdu[0] in WRITES:
+            self._server.on_write(pdu)

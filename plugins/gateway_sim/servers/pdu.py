@@ -19,6 +19,7 @@ READ_COILS: Final = 1
 READ_DISCRETE: Final = 2
 READ_HOLDING: Final = 3
 READ_INPUT: Final = 4
+WRITES: Final = frozenset({5, 6, 15, 16})
 MAX_READ_BITS: Final = 2000  # §6.1
 MAX_READ_REGISTERS: Final = 125  # §6.3
 MAX_WRITE_BITS: Final = 1968  # §6.11
