@@ -75,6 +75,7 @@ def failed(site: Site) -> bool:
     return bool(site.part("outbox")["state"] == "failed")
 
 
+@pytest.mark.timeout(900)
 def test_a_disk_that_others_fill_stops_neither_reading_nor_alarms(tmp_path: Path, post: Broker, ear: Listener) -> None:
     with plant(tmp_path, post.port) as site:
         until(lambda: ear.told("alarm") and ballast(site) == 2**20, "alarms come, and the ballast is there")
@@ -99,6 +100,7 @@ def test_a_disk_that_others_fill_stops_neither_reading_nor_alarms(tmp_path: Path
     assert "Traceback" not in site.log.read_text()
 
 
+@pytest.mark.timeout(300)
 def test_a_disk_that_the_gateway_fills_itself_keeps_the_newest_and_all_alarms(tmp_path: Path, post: Broker) -> None:
     with plant(tmp_path, post.port, ballast="0B", thin="0s") as site:
         until(lambda: telemetry(site.status())["readings_acked"], "it delivers")
