@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 from blockbuster import blockbuster_ctx
+from hypothesis import HealthCheck, settings
+
+# how fast an example is drawn is the machine's affair: a fresh one builds tables at the first draw
+settings.register_profile("fieldgate", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fieldgate")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
