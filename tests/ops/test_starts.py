@@ -27,6 +27,12 @@ CONFIG = "gateway: {id: line-9}\nmetrics: {listen: '127.0.0.1:0'}\n"
 BENCH = "device: bench\nadapter: sim\ntags: {level: {}}\n"
 
 
+@pytest.fixture(autouse=True)
+def log_to_the_output_of_the_test() -> None:
+    """Another test may have had structlog write to an output that is closed by now."""
+    structlog.reset_defaults()
+
+
 def serve(starts: Starts, listen: str) -> bool:
     """Safe mode for a tenth of a second, in this process; it leaves the signals as they were."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
