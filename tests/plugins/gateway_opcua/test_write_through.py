@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from asyncua import ua
-from asyncua.client import Client
+from asyncua.client.client import Client
 
 from gateway.state.audit import read, verify
 from tests.operators.plc import site, until
