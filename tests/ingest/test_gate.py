@@ -76,7 +76,7 @@ async def test_after_a_long_turn_what_comes_within_a_tick_shares_the_next() -> N
 
 async def test_after_a_short_turn_the_next_does_not_wait_for_the_tick() -> None:
     work = Work()
-    # a clock in which the work takes no time; the loop's own must not be behind it, as just after a start of the machine
+    # a clock in which the work takes no time; the loop's own is behind others just after a start of the machine
     gate = Gate(work, FakeClock(monotonic=0.0), SilentLog(), tick=60.0, limit=10**6)
     gate(batch())
     await asyncio.sleep(0.01)
