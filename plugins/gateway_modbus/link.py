@@ -39,12 +39,6 @@ Done = Callable[[list[int] | None], None]
 class Link(asyncio.Protocol):
     """Reads requests one after the other. Made for one connection; a link that is lost is never used again."""
 
-    __slots__ = (
-        "__weakref__", "_counters", "_done", "_dropped", "_framing", "_given_up", "_good", "_jobs", "_manners",
-        "_out_of_turn", "_outcomes", "_owed", "_patient", "_probing", "_quiet_since", "_request", "_requests", "_sent",
-        "_stream", "_waker", "_wire", "closed", "transaction",
-    )  # fmt: skip
-
     def __init__(self, counters: Counter[str], transaction: int = 0, manners: Manners | None = None) -> None:
         self.transaction = transaction
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()  # why, once it is lost
