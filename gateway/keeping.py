@@ -43,7 +43,7 @@ class Keeping:
 
     def __init__(self, state: Path, clock: Clock, log: Any, history: int) -> None:
         """`history`: changes of alarms' states that are kept."""
-        self._path, self._clock, self._log, self._history = state / FILE, clock, log, history
+        self._path, self._clock, self._log, self.history = state / FILE, clock, log, history
         self._thread = Beside("state", log)
         self._store: StateStore | None = None
 
@@ -52,6 +52,11 @@ class Keeping:
         store = self._store = await self._thread.result(lambda: StateStore(self._path))
         if store.set_aside:
             self._log.warning("state was damaged and set aside", part="state", file=str(store.set_aside))
+        await self.restore(learning, alarms)
+
+    async def restore(self, learning: Learning, alarms: AlarmRecords) -> None:
+        """Take up what is kept, behind all that was given to be kept before."""
+        store = self._opened
         await self._thread.result(lambda: learning.restore(store))
         alarms.restore(await self._thread.result(store.alarms), self._log)
 
@@ -63,7 +68,7 @@ class Keeping:
             self._thread(lambda a=asset, f=fingerprint, c=content, m=made: store.keep_calibration(a, f, m, c))  # type: ignore[misc]
         states, changes = alarms.take()
         if states:
-            self._thread(lambda: store.keep_alarms(states, changes, self._history))
+            self._thread(lambda: store.keep_alarms(states, changes, self.history))
 
     def memories(self, learning: Learning, recorder: Recorder | None) -> None:
         """Keep what detectors remember and gather, and what was recorded; now and then."""

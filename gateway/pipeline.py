@@ -59,6 +59,20 @@ class Pipeline:
         self._cohort_of, self._place = watch.places()
         self._waiting: dict[int, tuple[int, NDArray[np.int64], Gathered, NDArray[np.int64]]] = {}  # by ticket
 
+    def take_over(self, old: "Pipeline", moves: Sequence[tuple[slice, slice]], *, same: bool) -> None:
+        """Go on from another pipeline.
+
+        Args:
+            old: the one that moved batches until now.
+            moves: where the rows of devices that stay stood there, and where they stand here.
+            same: whether the assets are the same, judged by the same.
+        """
+        self.counters.update(old.counters)
+        self.image.take_over(old.image, moves)
+        if same:
+            self._waiting = old._waiting
+            self._teller.take_over(old._teller)
+
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def process(self, batches: Sequence[Batch], now: int) -> None:

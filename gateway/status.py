@@ -66,13 +66,23 @@ class Status:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.damaged = (0, 0)  # places in the outbox that were found damaged at start, and bytes in them
-        n = len(parts.judged.watch.names)
+        watch = parts.judged.watch
+        n, shapes = len(watch.names), [cohort.index.shape for cohort in watch.cohorts]
         self.score, self.threshold = np.full(n, np.nan), np.full(n, np.nan)
+        self.shares, self.expected = ([np.full(shape, np.nan) for shape in shapes] for _ in range(2))  # by cohort
+        self._place = watch.places()[1]
+
+    def take_over(self, old: "Status") -> None:
+        """Go on from another status of the same assets."""
+        self.score, self.threshold = old.score, old.threshold
+        self.shares, self.expected = old.shares, old.expected
 
     def note(self) -> None:
         """Remember the scores of the pipeline's last turn."""
-        for _, assets, _, scores in self._parts.pipeline.scored:
+        for number, assets, _, scores in self._parts.pipeline.scored:
             told = scores.reason != Abstain.PENDING if scores.ticket else slice(None)
+            members = self._place[assets[told]]
+            self.shares[number][members], self.expected[number][members] = scores.contrib[told], scores.expected[told]
             self.score[assets[told]] = scores.score[told]
             self.threshold[assets[told]] = scores.threshold[told]
 
@@ -80,10 +90,7 @@ class Status:
         """Everything, as JSON-able objects."""
         parts = self._parts
         return {
-            "gateway": parts.gateway,
-            "version": __version__,
-            "state": parts.health.overall().value,
-            "uptime": round(time.monotonic() - _STARTED, 3),
+            **self.head(),
             "parts": parts.health.snapshot(),
             "devices": self.devices(),
             "assets": self.assets(),
@@ -91,10 +98,22 @@ class Status:
             "writes": parts.writing.document() if parts.writing else {},
             "certificates": parts.certificates.document() if parts.certificates else [],
             "models": self._parts.models.states() if self._parts.models else [],
-            "pipeline": {**parts.pipeline.counters, **parts.gate.counters},
-            "outbox": self.outbox(),
-            "broker": self.broker(),
+            **self.delivery(),
         }
+
+    def head(self) -> dict[str, Any]:
+        """Which gateway it is, and how it is in a word."""
+        return {
+            "gateway": self._parts.gateway,
+            "version": __version__,
+            "state": self._parts.health.overall().value,
+            "uptime": round(time.monotonic() - _STARTED, 3),
+        }
+
+    def delivery(self) -> dict[str, Any]:
+        """What has come in, what waits, and the broker."""
+        counters = {**self._parts.pipeline.counters, **self._parts.gate.counters}
+        return {"pipeline": counters, "outbox": self.outbox(), "broker": self.broker()}
 
     def devices(self) -> list[dict[str, Any]]:
         """Each device and whether it answers."""
@@ -109,7 +128,8 @@ class Status:
         alarms = self._parts.judged.watch.alarms
         states = {entry["asset"]: entry for entry in self._parts.learning.states()}
         if self._parts.models:
-            states |= {name: {"asset": name, "phase": phase} for name, phase in self._parts.models.phases().items()}
+            for name, phase in self._parts.models.phases().items():
+                states[name] = {**states.get(name, {}), "asset": name, "phase": phase}
         return [
             {
                 **states.get(name, {"asset": name, "phase": "rule"}),

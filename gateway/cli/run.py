@@ -105,7 +105,6 @@ def _web(gateway: Gateway, listen: str | None):  # type: ignore[no-untyped-def] 
         return
     metrics = Metrics()
     metrics.add(lambda: list(gateway.status.samples()))
-    status = gateway.status
 
     def why(query: Mapping[str, str]) -> Answer:
         name = query.get("name", "")
@@ -122,10 +121,11 @@ def _web(gateway: Gateway, listen: str | None):  # type: ignore[no-untyped-def] 
         {
             "/metrics": lambda _: (HTTPStatus.OK, TEXT, metrics.render()),
             "/why": why,
-            "/status": lambda _: (HTTPStatus.OK, JSON, status.line()),
+            "/status": lambda _: (HTTPStatus.OK, JSON, gateway.status.line()),
             "/healthz": lambda _: json_answer(HTTPStatus.OK, {"alive": True}),
             "/readyz": lambda _: json_answer(
-                HTTPStatus.OK if status.ready() else HTTPStatus.SERVICE_UNAVAILABLE, {"ready": status.ready()}
+                HTTPStatus.OK if gateway.status.ready() else HTTPStatus.SERVICE_UNAVAILABLE,
+                {"ready": gateway.status.ready()},
             ),
         },
     )

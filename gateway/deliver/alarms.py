@@ -32,14 +32,18 @@ class AlarmTeller:
         self._cohort_of, _ = watch.places()
         self._last: dict[int, AlarmEvent] = {}  # by asset: what the score said last
 
+    def take_over(self, old: "AlarmTeller") -> None:
+        """Go on from what another one has said of the same assets."""
+        self._last = old._last
+
     def by_score(self, transition: Transition, at: int, seen: Gathered, scores: Scores) -> AlarmEvent:
         """The message for a change that the row `at` of `scores` made."""
         asset = transition.asset
         cohort, rows = self._cohort(asset), self._watch.rows[asset]
         parts = self._contributions(rows, at, seen, scores)
         text = _sentence(self._watch.names[asset], transition, parts, limit=cohort.model == RULE)
-        version = scores.version or cohort.version
-        event = self._event(transition, parts, (int(seen.good[at]), len(rows)), version, text)
+        model = (scores.model or cohort.model, scores.version or cohort.version)
+        event = self._event(transition, parts, (int(seen.good[at]), len(rows)), model, text)
         self._last[asset] = event
         return event
 
@@ -48,9 +52,10 @@ class AlarmTeller:
         asset = transition.asset
         last, rows = self._last.get(asset), self._watch.rows[asset]
         parts = tuple(last.contributions) if last else ()
-        version = last.model_version if last else self._cohort(asset).version
+        cohort = self._cohort(asset)
+        model = (last.model, last.model_version) if last else (cohort.model, cohort.version)
         text = _command_sentence(self._watch.names[asset], transition, told)
-        return self._event(transition, parts, (good, len(rows)), version, text, told)
+        return self._event(transition, parts, (good, len(rows)), model, text, told)
 
     def _cohort(self, asset: int) -> Cohort:
         return self._watch.cohorts[int(self._cohort_of[asset])]
@@ -60,7 +65,7 @@ class AlarmTeller:
         transition: Transition,
         contributions: tuple[Contribution, ...],
         quality: tuple[int, int],
-        version: str,
+        model: tuple[str, str],
         message: str,
         told: Told = Told(),
     ) -> AlarmEvent:
@@ -77,8 +82,8 @@ class AlarmTeller:
             contributions=contributions,
             good=quality[0],
             total=quality[1],
-            model=self._cohort(asset).model,
-            model_version=version,
+            model=model[0],
+            model_version=model[1],
             message=message,
             by=told.by,
             comment=told.comment,

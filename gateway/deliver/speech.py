@@ -50,6 +50,11 @@ class Speech:
         else:
             self.sends = Telemetry(gateway, table, outbox, self.topics.of)
 
+    @property
+    def bound(self) -> bool:
+        """Whether the voice tells of what the table holds, so that another table needs another one."""
+        return self.node is not None or self._config.homeassistant is not None
+
     def give(self, publisher: Publisher, image: Snapshot, assets: Sequence[str]) -> None:
         """Give `publisher` its voice, before it runs. `image` holds the last values, `assets` are the machines."""
         if self.node is not None:

@@ -18,6 +18,7 @@ from gateway.ops.metrics import Sample
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.certificates import Certificate, Certified
 from gateway.sdk.clock import Clock
+from gateway.sdk.tags import Connection
 
 STEPS: Final = (0, 1, 7, 30, 60)  # days before the end
 _EVERY: Final = 30.0  # s between two looks
@@ -48,13 +49,15 @@ def step(days: float) -> int | None:
 class CertificateWatch:
     """Looks at the certificates in use. `tell(name, kind, text)` is an event for the plant."""
 
-    def __init__(
-        self, adapters: Sequence[Adapter], clock: Clock, state: Path, log: Any, tell: Callable[[str, str, str], None]
-    ) -> None:
-        self._adapters = [one for one in adapters if isinstance(one, Certified)]
+    def __init__(self, clock: Clock, state: Path, log: Any, tell: Callable[[str, str, str], None]) -> None:
+        self._adapters: list[tuple[Connection, Certified]] = []
         self._clock, self._file, self._log, self._tell = clock, state / "certificates.json", log, tell
         self._offset: float | None = None
         self._told: dict[str, int] = {}  # fingerprint → smallest step that was told
+
+    def watch(self, adapters: Sequence[Adapter]) -> None:
+        """From now on those of these adapters."""
+        self._adapters = [(one.connection, one) for one in adapters if isinstance(one, Certified)]
 
     async def run(self) -> None:
         """Look, for ever."""
@@ -117,8 +120,7 @@ class CertificateWatch:
         return certificate.expires.timestamp() / _DAY - self._clock.wall_ns() / 1e9 / _DAY
 
     def _in_use(self) -> Iterator[InUse]:
-        for adapter in self._adapters:
-            connection = adapter.connection
+        for connection, adapter in self._adapters:
             first = connection.devices[0]
             for certificate in adapter.certificates():
                 name = first.config.adapter if certificate.role == "own" else first.name

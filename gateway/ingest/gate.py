@@ -43,6 +43,25 @@ class Gate:
         self._next = self._next_prompt = -math.inf  # when the next turn may be
         self._armed = math.inf  # when it will be
         self._timer: asyncio.Handle | None = None
+        self._held = False
+
+    def tune(self, tick: float, limit: int, prompt: Container[int]) -> None:
+        """From now on other bounds, and other devices that must not wait."""
+        self._tick, self._limit, self._prompt = tick, limit, prompt
+
+    def hold(self) -> None:
+        """Gather only, until `release`."""
+        self._held = True
+
+    def release(self) -> None:
+        """Go on, at once."""
+        self._held = False
+        self._arm(-math.inf)
+
+    @property
+    def held(self) -> bool:
+        """Whether it gathers only."""
+        return self._held
 
     @property
     def waiting(self) -> int:
@@ -71,6 +90,8 @@ class Gate:
     def turn(self) -> None:
         """Hand over all that waits."""
         self._armed, self._timer = math.inf, None
+        if self._held:
+            return
         batches, self._waiting, self._size = list(self._waiting), deque(), 0
         if not batches:
             return

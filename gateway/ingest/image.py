@@ -1,6 +1,6 @@
 """The image: the last value of every tag, as columns. The one place that remembers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,16 @@ class Image:
         self.reported = np.full(n, np.nan)
         self.reported_status = np.full(n, _NEVER, np.uint32)
         self.other: dict[int, Any] = {}
+
+    def take_over(self, old: "Image", moves: Sequence[tuple[slice, slice]]) -> None:
+        """Go on from another image: each pair of `moves` is where rows stood there, and where they stand here."""
+        for there, here in moves:
+            for name in ("value", "time", "status", "heard", "reported", "reported_status"):
+                getattr(self, name)[here] = getattr(old, name)[there]
+        for row, thing in old.other.items():
+            where = next((here.start + row - there.start for there, here in moves if there.start <= row < there.stop), None)
+            if where is not None:
+                self.other[where] = thing
 
     def update(self, new: Readings, usable: NDArray[np.bool_], now: int) -> None:
         """Take conditioned readings. `usable` (mask, n) are those whose source time counts; `now` is monotonic ns."""

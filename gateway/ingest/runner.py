@@ -9,11 +9,12 @@ connection is set aside for minutes (circuit breaker) while all others go on.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.ingest.backfill import Backfill
+from gateway.ingest.renumber import Shift, renumber, shifts
 from gateway.ops.health import Health, State
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.batch import Batch, Kind, Sink
@@ -77,27 +78,34 @@ class Runner:
         self._sink, self._around = sink, around
         self._backfill: Backfill | None = None
         if isinstance(adapter, ReadsHistory):
-            self._backfill = Backfill(adapter, adapter.connection, adapter.host, sink, self.counters)
+            self._backfill = Backfill(adapter, adapter.connection, adapter.host, self._out, self.counters)
+        self._shifts: dict[int, Shift] = {}  # by device, as the adapter numbers them; empty: as the table does
         self._sequence: Counter[int] = Counter()
         self._lost: dict[int, int] = {}  # device id → StatusCode for which it is lost
         self._faults = 0
         self._failing: float | None = None  # since when, monotonic; None: all is well
         self._starting = {device.id for device in self.connection.devices}  # not heard from yet
-        for device in self.connection.devices:
-            around.health.report(_part(device), State.STARTING)
 
     @property
     def lost(self) -> dict[int, int]:
-        """Devices that are lost now, with the StatusCode that says why."""
+        """Devices of `connection` that are lost now, with the StatusCode that says why."""
         return dict(self._lost)
+
+    def renumber(self, now: Mapping[str, Device]) -> None:
+        """From now on batches bear the numbers that their devices, by name, have in another table."""
+        self._shifts = shifts(self.connection.devices, now)
 
     async def run(self) -> None:
         """Connect, run, lose, wait, and again, until cancelled."""
+        for device in self.connection.devices:
+            self._around.health.report(part_of(device.name), State.STARTING)
         if self._backfill:
             await self._backfill.restore()
         while True:
-            await self._attempt()
-            await self._close()
+            try:
+                await self._attempt()
+            finally:
+                await self._close()
             away = self._around.clock.monotonic() - (self._failing or 0.0)
             await asyncio.sleep(self._around.retry.wait(away, self._faults, self._around.draw()))
 
@@ -139,7 +147,7 @@ class Runner:
     # -- writes on their way out -------------------------------------------------------------------------------------
 
     def there(self, device_id: int) -> bool:
-        """Whether a device has been heard and is not lost."""
+        """Whether a device of `connection` has been heard and is not lost."""
         return device_id not in self._lost and device_id not in self._starting
 
     async def write(self, tag: Tag, value: Value, within: float) -> Written:
@@ -177,6 +185,11 @@ class Runner:
                 self._device_lost(batch.device, code, name(code))
             elif code < BAD and (self._lost or self._starting):
                 self._device_back(batch.device)
+        self._out(batch)
+
+    def _out(self, batch: Batch) -> None:
+        if self._shifts:
+            renumber(batch, self._shifts[batch.device])
         self._sink(batch)
 
     def _tells_of_all(self, batch: Batch) -> bool:
@@ -193,14 +206,14 @@ class Runner:
         for device in self.connection.devices:
             self._device_lost(device.id, code, why)
             for group in device.groups:
-                self._sink(Batch.failed(group, code, received, Kind.LOST))
+                self._out(Batch.failed(group, code, received, Kind.LOST))
 
     def _device_lost(self, device_id: int, code: int, why: str) -> None:
         device = self._device(device_id)
         self._starting.discard(device_id)
         known = device_id in self._lost
         self._lost[device_id] = code
-        self._around.health.report(_part(device), State.DEGRADED, why, "check power, network and address of the device")
+        self._around.health.report(part_of(device.name), State.DEGRADED, why, "check power, network and address of the device")
         if not known:
             self._around.log.warning("device lost", device=device.name, why=why)
             self._around.tell(device.name, "device lost", f"{device.name} does not answer: {why}")
@@ -210,7 +223,7 @@ class Runner:
             return
         device = self._device(device_id)
         self._starting.discard(device_id)
-        self._around.health.report(_part(device), State.OK)
+        self._around.health.report(part_of(device.name), State.OK)
         if self._lost.pop(device_id, None) is not None:
             self._around.log.warning("device back", device=device.name)
             self._around.tell(device.name, "device back", f"{device.name} answers again")
@@ -219,15 +232,16 @@ class Runner:
         return next(device for device in self.connection.devices if device.id == device_id)
 
 
-def _part(device: Device) -> str:
-    return f"device {device.name}"
+def part_of(device: str) -> str:
+    """The name under which the health of a device is told."""
+    return f"device {device}"
 
 
 def broken(devices: list[tuple[Device, str]], sink: Sink, around: Surroundings) -> None:
     """Devices whose plugin could not be loaded: their tags are bad, their health says why, nothing is tried."""
     received = around.clock.wall_ns()
     for device, why in devices:
-        around.health.report(_part(device), State.FAILED, why, "repair or reinstall the plugin, then restart")
+        around.health.report(part_of(device.name), State.FAILED, why, "repair or reinstall the plugin, then restart")
         around.log.error("device out of service", device=device.name, why=why)
         for group in device.groups:
             sink(Batch.failed(group, BAD_CONFIGURATION_ERROR, received, Kind.LOST))

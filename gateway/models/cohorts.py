@@ -1,7 +1,7 @@
 """From the assets of a configuration to what the pipeline watches: cohorts by model and width, alarms, readiness."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gateway.config.assets import AlarmConfig, AssetConfig
 from gateway.models.detector import Detector, Member, Submit, inline
+from gateway.models.fallback import Failing, Fallback
 from gateway.models.ruled import expanded, scorer
 from gateway.sdk.errors import ConfigError
 from gateway.sdk.expression import Expression
@@ -33,15 +34,17 @@ class Judged:
 
     Attributes:
         watch: what the pipeline needs.
-        detectors: one per width, in the order of the first cohorts; those of users' models follow.
+        detectors: one per width, then those that stand beside a user's model.
         periods: seconds between two rows, by asset.
         timed: numbers of the assets that are scored on a period of their own.
+        taught: of each detector, the numbers of its assets: i8[n].
     """
 
     watch: Watch
     detectors: list[Detector]
     periods: list[float]
     timed: list[int] = field(default_factory=list)
+    taught: list[NDArray[np.int64]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,14 +55,17 @@ class Watched:
     tags: Sequence[str]
     units: Sequence[str]
     period: float
+    fallback: bool = False
 
 
-Own = Callable[[str, Sequence[Watched]], Scorer]
+Own = Callable[[str, Sequence[Watched]], Failing]
 """Gives the scorer of a user's model, bundles/NAME, for assets of one width."""
 
 
 class Silent:
     """Stands for a user's model where none can be run."""
+
+    out = True
 
     def __init__(self, width: int) -> None:
         self._width = width
@@ -69,7 +75,7 @@ class Silent:
         return Scores.silent(len(members), self._width, Abstain.MODEL_FAILED)
 
 
-def _silent(_model: str, assets: Sequence[Watched]) -> Scorer:
+def _silent(_model: str, assets: Sequence[Watched]) -> Silent:
     return Silent(len(assets[0].tags))
 
 
@@ -80,7 +86,7 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
         assets: by name; their tags exist in `table`.
         table: the tags.
         submit: takes the work of fitting a calibration; inline unless given, which keeps a replay deterministic.
-        own: gives the scorers of users' models; without it their assets abstain.
+        own: gives the scorers of users' models; without it their assets abstain, or fall back.
 
     Raises:
         ConfigError: when assets of one user's model differ in their number of tags.
@@ -90,36 +96,78 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
     rows = tuple(tuple(table.row(tag) for tag in config.tags) for config in configs)
     periods = [_period(config, asset_rows, table) for config, asset_rows in zip(configs, rows, strict=True)]
     timed = [i for i, config in enumerate(configs) if config.every or _subscribed(rows[i], table)]
-    groups = [[] if i in set(timed) else sorted({int(table.group[row]) for row in rows[i]}) for i in range(len(names))]
-    cohorts, detectors = [], []
+    cohorts, detectors, taught = list[Cohort](), list[Detector](), list[NDArray[np.int64]]()
+
+    def teach(members: list[int]) -> Detector:
+        detectors.append(Detector(len(rows[members[0]]), [member_of(configs[i], periods[i]) for i in members], submit))
+        taught.append(np.array(members, np.int64))
+        return detectors[-1]
+
     builtin = [i for i, config in enumerate(configs) if config.model == DEFAULT]
     for width in sorted({len(rows[i]) for i in builtin}):
         members = [i for i in builtin if len(rows[i]) == width]
-        detector = Detector(width, [member_of(configs[i], periods[i]) for i in members], submit)
         index = np.array([rows[i] for i in members], np.int64)
         cohorts.append(
-            Cohort(detector, np.array(members, np.int64), index, DEFAULT, VERSION, _sensors(configs, members, periods))
-        )
-        detectors.append(detector)
+            Cohort(
+                teach(members), np.array(members, np.int64), index, DEFAULT, VERSION,
+                _sensors(configs, members, periods),
+            )
+        )  # fmt: skip
     for model in sorted({config.model for config in configs} - {DEFAULT, RULE}):
         members = [i for i, config in enumerate(configs) if config.model == model]
         watched = [_watched(names[i], configs[i], table, periods[i]) for i in members]
         index = np.array(_one_width(model, [rows[i] for i in members]), np.int64)
+        users = own(model, watched)
+        judge: Scorer = users
+        if beside := [i for i in members if configs[i].fallback == DEFAULT]:
+            judge = Fallback(users, teach(beside), [members.index(i) for i in beside], (DEFAULT, VERSION))
         cohorts.append(
-            Cohort(
-                own(model, watched), np.array(members, np.int64), index, model, "", _sensors(configs, members, periods)
-            )
+            Cohort(judge, np.array(members, np.int64), index, model, "", _sensors(configs, members, periods))
         )
     for width in sorted({len(rows[i]) for i, config in enumerate(configs) if config.model == RULE}):
         members = [i for i, config in enumerate(configs) if config.model == RULE and len(rows[i]) == width]
         ruled = scorer(width, [(rules[names[i]], periods[i]) for i in members])
         index = np.array([rows[i] for i in members], np.int64)
         cohorts.append(Cohort(ruled, np.array(members, np.int64), index, RULE, VERSION))
-    readiness = Readiness(groups, len(table.groups))
     watch = Watch(
-        names, configs, rows, tuple(cohorts), _alarms(configs, periods), readiness, _operating(configs, table)
-    )
-    return Judged(watch, detectors, periods, timed)
+        names, configs, rows, tuple(cohorts), _alarms(configs, periods), _readiness(rows, timed, table),
+        _operating(configs, table),
+    )  # fmt: skip
+    return Judged(watch, detectors, periods, timed, taught)
+
+
+def moved(judged: Judged, before: TagTable, table: TagTable) -> Watch | None:
+    """The watch of `judged` over another table: whoever judges and whatever is known stays, only rows are other ones.
+
+    Args:
+        judged: what judges now; its assets are configured as before.
+        before: the tags now.
+        table: the tags from now on; all those of the assets are among them.
+
+    Returns:
+        None where the assets are read in another rhythm, or in other units.
+    """
+    old = judged.watch
+    rows = tuple(tuple(table.row(tag) for tag in config.tags) for config in old.configs)
+    periods = [_period(config, of, table) for config, of in zip(old.configs, rows, strict=True)]
+    timed = [i for i, config in enumerate(old.configs) if config.every or _subscribed(rows[i], table)]
+    if periods != judged.periods or timed != judged.timed or _units(old.rows, before) != _units(rows, table):
+        return None
+    cohorts = tuple(replace(c, index=np.array([rows[i] for i in c.assets.tolist()], np.int64)) for c in old.cohorts)
+    operating = _operating(old.configs, table)
+    if operating is not None and old.operating is not None:
+        operating.take_over(old.operating)
+    return replace(old, rows=rows, cohorts=cohorts, readiness=_readiness(rows, timed, table), operating=operating)
+
+
+def _units(rows: Sequence[Sequence[int]], table: TagTable) -> list[list[str]]:
+    return [[table.units[row] for row in of] for of in rows]
+
+
+def _readiness(rows: Sequence[tuple[int, ...]], timed: Sequence[int], table: TagTable) -> Readiness:
+    clocked = set(timed)
+    groups = [[] if i in clocked else sorted({int(table.group[row]) for row in of}) for i, of in enumerate(rows)]
+    return Readiness(groups, len(table.groups))
 
 
 def _operating(configs: Sequence[AssetConfig], table: TagTable) -> Operating | None:
@@ -141,7 +189,8 @@ def _compiled(text: str) -> Expression:
 
 
 def _watched(name: str, config: AssetConfig, table: TagTable, period: float) -> Watched:
-    return Watched(name, config.tags, [table.units[table.row(tag)] for tag in config.tags], period)
+    units = [table.units[table.row(tag)] for tag in config.tags]
+    return Watched(name, config.tags, units, period, fallback=config.fallback == DEFAULT)
 
 
 def _one_width(model: str, rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]:

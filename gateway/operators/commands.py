@@ -55,13 +55,18 @@ class Commands:
     """
 
     def __init__(self, pipeline: Pipeline, watch: Watch, longest: float, wall: Callable[[], int]) -> None:
-        self._pipeline, self._watch, self._longest, self._wall = pipeline, watch, longest, wall
-        self._numbers = {name: number for number, name in enumerate(watch.names)}
+        self._wall = wall
+        self.go_on(pipeline, watch, longest)
         self._known: OrderedDict[str, Outcome] = OrderedDict()  # by id
         self._left = _A_SECOND
         self._dropped = 0
         self.counters: Counter[str] = Counter(commands_done_total=0, commands_dropped_total=0)
         self.refused: Counter[str] = Counter()  # by reason
+
+    def go_on(self, pipeline: Pipeline, watch: Watch, longest: float) -> None:
+        """From now on with the alarms of another configuration; ids that have come stay known."""
+        self._pipeline, self._watch, self._longest = pipeline, watch, longest
+        self._numbers = {name: number for number, name in enumerate(watch.names)}
 
     def take(self, table: Mapping[str, Any] | None, via: str, fault: str = "") -> dict[str, Any] | None:
         """Carry out one command; the answer to it, None when there were too many within a second.

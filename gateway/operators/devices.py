@@ -13,7 +13,7 @@ from gateway.deliver.event import SCHEMA, rfc3339
 from gateway.deliver.publisher import Publisher
 from gateway.deliver.voice import Frame
 from gateway.ingest.image import Image
-from gateway.ops.health import Health, State
+from gateway.ops.health import Health, Part, State
 from gateway.sdk import Clock, TagTable
 from gateway.sdk.quality import UNCERTAIN
 
@@ -52,15 +52,26 @@ class DeviceStates:
     def __init__(
         self, table: TagTable, image: Image, health: Health, clock: Clock, gateway: str, publisher: Publisher
     ) -> None:
-        self._table, self._image, self._health, self._clock = table, image, health, clock
+        self._health, self._clock = health, clock
         self._gateway, self._publisher = gateway, publisher
         self._topics = topics = publisher.topics
         # without {name} in the template all devices would have the gateway's own topic
         self._possible = topics.of(STATUS, "a") != topics.of(STATUS, "b")
-        self._mute = {i for i, device in enumerate(table.devices) if topics.of(STATUS, device.name) == topics.status}
-        self._since: dict[int, tuple[Ne107, int]] = {}  # by device
-        self._told: dict[int, Standing] = {}  # on this connection
+        self._since: dict[str, tuple[Ne107, int]] = {}  # by device
+        self._told: dict[str, Standing] = {}  # on this connection
+        self._gone: list[str] = []  # devices that are no more, of which the broker still says something
         self._connection = 0
+        self.go_on(table, image)
+
+    def go_on(self, table: TagTable, image: Image) -> None:
+        """From now on with the devices of another configuration; what is retained of those that are gone goes, too."""
+        self._table, self._image = table, image
+        names = {device.name for device in table.devices}
+        self._mute = {name for name in names if self._topics.of(STATUS, name) == self._topics.status}
+        self._gone = [*(set(self._gone) - names), *(self._since.keys() - names)]
+        for name in self._gone:
+            self._since.pop(name, None)
+            self._told.pop(name, None)
 
     def tell(self) -> None:
         """Tell a broker that is there what it does not know yet; once a second."""
@@ -76,43 +87,50 @@ class DeviceStates:
         """
         if connection != self._connection:
             self._connection, self._told = connection, {}
+        gone, self._gone = self._gone[:most], self._gone[most:]
         fresh = []
-        for device, standing in enumerate(self.standings()):
-            if device in self._mute:
+        for device, standing in zip(self._table.devices, self.standings(), strict=True):
+            if device.name in self._mute:
                 continue
-            told = self._told.get(device)
+            told = self._told.get(device.name)
             news = told is None or told.state is not standing.state
             if news or (standing.state is Ne107.FAILURE and told != standing):
-                fresh.append((device, standing))
-        return [self._frame(device, standing) for device, standing in fresh[:most]]
+                fresh.append((device.name, standing))
+        empty = [Frame(self._topics.of(STATUS, name), b"", retain=True) for name in gone]
+        return empty + [self._frame(name, standing) for name, standing in fresh[: most - len(empty)]]
 
     def standings(self) -> list[Standing]:
         """Every device, in the order of the table."""
-        poor = self._table.device[self._image.status >= UNCERTAIN]
-        bad = np.bincount(poor, minlength=len(self._table.devices)).tolist()
-        return [
-            self._standing(device.name, len(device.tags), count)
-            for device, count in zip(self._table.devices, bad, strict=True)
-        ]
+        return standings(self._table, self._image, self._health)
 
-    def _standing(self, name: str, tags: int, bad: int) -> Standing:
-        part = self._health.part(f"device {name}")
-        if part is None or part.state is State.STARTING:
-            return Standing(Ne107.FUNCTION_CHECK, "it has not been heard from yet")
-        if part.state is not State.OK:
-            return Standing(Ne107.FAILURE, "; ".join(filter(None, (part.why, part.remedy))))
-        if bad:
-            return Standing(Ne107.OUT_OF_SPECIFICATION, f"{bad} of its {tags} tags are not good")
-        return Standing(Ne107.GOOD, "")
-
-    def _frame(self, device: int, standing: Standing) -> Frame:
-        name, now = self._table.devices[device].name, self._clock.wall_ns()
-        state, since = self._since.get(device, (standing.state, now))
+    def _frame(self, name: str, standing: Standing) -> Frame:
+        now = self._clock.wall_ns()
+        state, since = self._since.get(name, (standing.state, now))
         if state is not standing.state:
             since = now
-        self._since[device], self._told[device] = (standing.state, since), standing
+        self._since[name], self._told[name] = (standing.state, since), standing
         message = {
             "schema": SCHEMA, "gateway": self._gateway, "device": name, "state": standing.state.value,
             "text": standing.text, "since": rfc3339(since),
         }  # fmt: skip
         return Frame(self._topics.of(STATUS, name), orjson.dumps(message), retain=True)
+
+
+def standings(table: TagTable, image: Image, health: Health) -> list[Standing]:
+    """How every device of `table` is, in its order; read from any thread."""
+    poor = table.device[image.status >= UNCERTAIN]
+    bad = np.bincount(poor, minlength=len(table.devices)).tolist()
+    return [
+        _standing(health.part(f"device {device.name}"), len(device.tags), count)
+        for device, count in zip(table.devices, bad, strict=True)
+    ]
+
+
+def _standing(part: Part | None, tags: int, bad: int) -> Standing:
+    if part is None or part.state is State.STARTING:
+        return Standing(Ne107.FUNCTION_CHECK, "it has not been heard from yet")
+    if part.state is not State.OK:
+        return Standing(Ne107.FAILURE, "; ".join(filter(None, (part.why, part.remedy))))
+    if bad:
+        return Standing(Ne107.OUT_OF_SPECIFICATION, f"{bad} of its {tags} tags are not good")
+    return Standing(Ne107.GOOD, "")

@@ -29,3 +29,9 @@ class Line:
             self._bell.clear()
             await self._bell.wait()
         return self._orders.popleft()
+
+    def leave(self) -> list[Order]:
+        """All that wait; nobody does then."""
+        orders = list(self._orders)
+        self._orders.clear()
+        return orders

@@ -10,9 +10,9 @@ from gateway.ingest.runner import Runner
 from gateway.sdk import Clock, Value, Written
 from gateway.sdk.expression import Known
 from gateway.sdk.quality import UNCERTAIN
-from gateway.sdk.tags import Tag, TagTable
+from gateway.sdk.tags import Device, Tag, TagTable
 from gateway.stages.envelope import Envelope, Facts, judge
-from gateway.stages.writing import WriteCommand
+from gateway.stages.writing import Reason, WriteCommand, WriteError
 
 
 @dataclass(slots=True)
@@ -28,8 +28,10 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
+    """The runner of a tag, with its device and itself as that runner's adapter numbers them."""
+
     runner: Runner | None
-    device: int
+    device: Device
     tag: Tag
 
 
@@ -41,17 +43,25 @@ class Plant:
     """
 
     def __init__(self, table: TagTable, image: Image, runners: Sequence[Runner], clock: Clock) -> None:
-        self.table, self._image, self._clock = table, image, clock
+        self._clock = clock
         self.envelopes: dict[str, Envelope] = {}
-        self._ways: dict[int, _Way] = {}
-        self._written: dict[int, float] = {}  # row → monotonic s
-        runner_of = {device.id: runner for runner in runners for device in runner.connection.devices}
+        self._written: dict[str, float] = {}  # by device.tag, monotonic s
+        self.go_on(table, image, runners)
+
+    def go_on(self, table: TagTable, image: Image, runners: Sequence[Runner]) -> None:
+        """From now on with the tags of another configuration."""
+        self.table, self._image = table, image
+        before, self.envelopes = self.envelopes, {}
+        self._ways: dict[str, _Way] = {}
+        made = {device.name: (runner, device) for runner in runners for device in runner.connection.devices}
         for device in table.devices:
-            for tag in device.tags:
+            runner, known = made.get(device.name, (None, device))
+            for tag, there in zip(device.tags, known.tags, strict=True):
                 if tag.config.write is not None:
                     envelope = Envelope.of(table, tag.row, tag.config, tag.config.write)
-                    self.envelopes[envelope.name] = envelope
-                    self._ways[tag.row] = _Way(runner_of.get(device.id), device.id, tag)
+                    old = before.get(envelope.name)
+                    self.envelopes[envelope.name] = old if old and old.says(envelope) else envelope
+                    self._ways[envelope.name] = _Way(runner, known, there)
 
     def knows(self, name: str) -> bool:
         """Whether there is a tag device.tag, writable or not."""
@@ -63,20 +73,23 @@ class Plant:
 
     def device(self, envelope: Envelope) -> str:
         """The name of its device."""
-        return self.table.devices[self._ways[envelope.row].device].name
+        return envelope.name.partition(".")[0]
 
     def judge(self, order: Order, *, again: bool = False) -> None:
         """Judge an order by what is known now. Raises WriteError.
 
         `again`: its record is written, so that rate and arming are not asked a second time.
         """
-        envelope, way = order.envelope, self._ways[order.envelope.row]
+        envelope = order.envelope
+        if self.envelopes.get(envelope.name) is not envelope:
+            raise WriteError(Reason.CHANGED, f"{envelope.name}: another configuration has taken over; ask again")
+        way = self._ways[envelope.name]
         facts = Facts(
             via=order.via,
             now=self._clock.wall_ns(),
             present=self.present(envelope.row),
             watched=[self.present(row) for row in envelope.watched],
-            since=math.inf if again else self._clock.monotonic() - self._written.get(envelope.row, -math.inf),
+            since=math.inf if again else self._clock.monotonic() - self._written.get(envelope.name, -math.inf),
             armed=order.armed,
             there=_there(way),
         )
@@ -84,7 +97,7 @@ class Plant:
 
     def there(self, name: str) -> bool:
         """Whether the device of device.tag answers."""
-        return name in self.envelopes and _there(self._ways[self.envelopes[name].row])
+        return name in self.envelopes and _there(self._ways[name])
 
     def present(self, row: int) -> Known:
         """The value after scaling, None where it is not good or no number."""
@@ -93,24 +106,24 @@ class Plant:
 
     def shown(self, envelope: Envelope) -> Value | None:
         """What a person is told that the tag is now; None where it is not good."""
-        if int(self._image.status[envelope.row]) >= UNCERTAIN:
+        if self.envelopes.get(envelope.name) is not envelope or int(self._image.status[envelope.row]) >= UNCERTAIN:
             return None
         other: Any = self._image.other.get(envelope.row)
         return other if isinstance(other, str | int | float) else self.present(envelope.row)
 
     async def write(self, envelope: Envelope, raw: Value, within: float) -> Written:
         """Write, and read back. Raises WriteRefusedError, DisconnectedError, TimeoutError; see Runner.write."""
-        way = self._ways[envelope.row]
+        way = self._ways[envelope.name]
         assert way.runner is not None  # noqa: S101 - judge has looked
-        self._written[envelope.row] = self._clock.monotonic()
+        self._written[envelope.name] = self._clock.monotonic()
         return await way.runner.write(way.tag, raw, within)
 
     def remember(self, name: str, time: int) -> None:
         """A tag was written at `time` (Unix ns UTC), before the gateway was started; a clock set back counts as now."""
         if envelope := self.envelopes.get(name):
             age = max((self._clock.wall_ns() - time) / 1e9, 0.0)
-            self._written[envelope.row] = self._clock.monotonic() - age
+            self._written[envelope.name] = self._clock.monotonic() - age
 
 
 def _there(way: _Way) -> bool:
-    return way.runner is not None and way.runner.there(way.device)
+    return way.runner is not None and way.runner.there(way.device.id)

@@ -46,6 +46,13 @@ class AlarmRecords:
             except (KeyError, TypeError, ValueError) as error:
                 log.warning("alarm state not usable", asset=name, why=str(error))
 
+    def take_over(self, old: "AlarmRecords") -> None:
+        """Take up the states of those alarms that another configuration knew by the same names."""
+        numbers = {name: number for number, name in enumerate(self.names)}
+        for number, name in enumerate(old.names):
+            if name in numbers:
+                self._watch.alarms.restore(numbers[name], old._watch.alarms.snapshot(number))
+
     def ten_minutes(self) -> dict[str, int]:
         """Alarms of the last ten minutes, by severity."""
         return self.figures.ten_minutes(self._clock.monotonic())

@@ -45,6 +45,12 @@ class Reflexes:
             for timer in self._timers.pop(change.asset, ()):
                 timer.cancel()
 
+    def end(self) -> None:
+        """Nothing follows any more."""
+        for timer in [timer for timers in self._timers.values() for timer in timers]:
+            timer.cancel()
+        self._timers.clear()
+
     def restore(self, raised: Mapping[str, int]) -> None:
         """After a restart: alarms that are active go on counting from when they were raised (Unix ns UTC, by name)."""
         state = self._watch.alarms.state

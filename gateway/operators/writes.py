@@ -48,7 +48,23 @@ class Writes:
         self._storm = Storm(config.storm, clock.monotonic)
         self._known: OrderedDict[str, Outcome] = OrderedDict()  # by id
         self._open: dict[str, list[Heard]] = {}  # by id, of what is under way: who waits for it
-        self.lines = {name: Line(name, config.queue) for name in map(plant.device, plant.envelopes.values())}
+        self.lines: dict[str, Line] = {}
+        self.go_on()
+
+    def go_on(self) -> tuple[set[str], set[str]]:
+        """What may be written has changed: devices that have a line now and had none, and those that have none now.
+
+        Who waited for those that are gone is told so.
+        """
+        names = set(map(self.plant.device, self.plant.envelopes.values()))
+        come, gone = names - self.lines.keys(), self.lines.keys() - names
+        for name in come:
+            self.lines[name] = Line(name, self._config.queue)
+        for name in gone:
+            for order in self.lines.pop(name).leave():
+                text = f"{order.command.tag}: another configuration has taken over; ask again"
+                self._settle(order.command.id, Outcome.refusal(WriteError(Reason.CHANGED, text)))
+        return come, gone
 
     async def open(self) -> None:
         """Take up what an earlier run knew: ids, when tags were written last, and what was cut short."""
@@ -152,8 +168,9 @@ class Writes:
 
     async def serve(self, device: str) -> None:
         """Carry out what waits for `device`, for ever."""
+        line = self.lines[device]
         while True:
-            order = await self.lines[device].next()
+            order = await line.next()
             outcome = Outcome(Result.UNKNOWN, f"{order.command.tag}: its write was cut short", Reason.INTERRUPTED)
             try:
                 outcome = await self.writer.carry_out(order)

@@ -13,7 +13,7 @@ import orjson
 
 from gateway.config.schema import Root
 from gateway.deliver.ear import Reply, Request
-from gateway.deliver.event import SCHEMA, AlarmEvent
+from gateway.deliver.event import SCHEMA
 from gateway.deliver.publisher import Publisher
 from gateway.operators.audit import Audit
 from gateway.operators.plant import Plant
@@ -33,7 +33,7 @@ AUDIT: Final = "audit.db"
 _LOOK: Final = 0.2  # s between two looks for notes
 _ANSWERS: Final = 100  # that wait to be written; the eldest goes
 
-Changed = Callable[[Transition, AlarmEvent], None]
+Parts = list[tuple[str, Callable[[], Awaitable[None]]]]
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Writing:
 
     def __init__(self, plant: Plant, watch: Watch, around: Around) -> None:
         self._around, config = around, around.root.writes
-        self.enabled = config.enabled
+        self.enabled, self._plant = config.enabled, plant
         self._audit = Audit(around.state / AUDIT, config.audit)
         self.writes = Writes(plant, self._audit, config, around.clock, around.tell)
-        self._reflexes = Reflexes(watch, self.writes.give, plant.there, config.expires, around.clock)
+        self._reflexes = self._following(watch)
         self._inbox = Inbox(around.state, WRITES)
         self._answers: deque[tuple[str, Answer]] = deque(maxlen=_ANSWERS)
         self._publisher: Publisher | None = None
@@ -68,40 +68,55 @@ class Writing:
         if not self.enabled:
             return
         await self.writes.open()
-        with suppress(history.HistoryError):
-            self._reflexes.restore(await asyncio.to_thread(history.raised, self._around.state / history.FILE))
+        await self._restore()
 
-    def parts(self) -> Iterable[tuple[str, Callable[[], Awaitable[None]]]]:
+    def parts(self) -> Parts:
         """What the supervisor is to run: (name, part)."""
-        if not self.enabled:
-            return
-        yield "writes", self._run
-        for device in self.writes.lines:
-            yield f"writes {device}", partial(self.writes.serve, device)
+        return [("writes", self._run), *map(self._part, self.writes.lines)] if self.enabled else []
 
     async def close(self) -> None:
         """Keep what waits."""
         if self.enabled:
             await self._audit.close()
 
-    # -- ways in -----------------------------------------------------------------------------------------------------
+    async def go_on(self, watch: Watch | None) -> tuple[Parts, list[str]]:
+        """The plant knows another configuration: parts to be run from now on, and names of those to be ended.
 
-    def join(self, first: Changed, publisher: Publisher | None) -> Changed:
-        """Before anything runs: take commands over MQTT, too, where `publisher` has an ear; and follow alarms.
-
-        Returns what the pipeline is to call with each change of an alarm: `first`, then what follows the alarm.
+        `watch`: its alarms, where they are other ones; what rules would still have written is counted anew from when
+        each alarm was raised.
         """
         if not self.enabled:
-            return first
-        if publisher is not None and publisher.ear is not None:
+            return [], []
+        if watch is not None:
+            self._reflexes.end()
+            self._reflexes = self._following(watch)
+            await self._restore()
+        come, gone = self.writes.go_on()
+        return [self._part(device) for device in sorted(come)], [f"writes {device}" for device in gone]
+
+    def _following(self, watch: Watch) -> Reflexes:
+        around = self._around
+        return Reflexes(watch, self.writes.give, self._plant.there, around.root.writes.expires, around.clock)
+
+    async def _restore(self) -> None:
+        with suppress(history.HistoryError):
+            self._reflexes.restore(await asyncio.to_thread(history.raised, self._around.state / history.FILE))
+
+    def _part(self, device: str) -> tuple[str, Callable[[], Awaitable[None]]]:
+        return f"writes {device}", partial(self.writes.serve, device)
+
+    # -- ways in -----------------------------------------------------------------------------------------------------
+
+    def listen(self, publisher: Publisher) -> None:
+        """Take commands over MQTT, too, where `publisher` has an ear. Before it runs."""
+        if self.enabled and publisher.ear is not None:
             self._publisher = publisher
             publisher.ear.add("write", self.hear)
 
-        def changed(change: Transition, event: AlarmEvent) -> None:
-            first(change, event)
+    def note(self, change: Transition) -> None:
+        """An alarm has changed its state."""
+        if self.enabled:
             self._reflexes.note(change)
-
-        return changed
 
     def hear(self, requests: Sequence[Request], no_room: int) -> None:
         """Take requests; `no_room` had none."""

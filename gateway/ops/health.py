@@ -44,6 +44,10 @@ class Health:
         self._parts[name] = Part(name, state, self._clock.wall_ns(), why, remedy)
         return True
 
+    def forget(self, name: str) -> None:
+        """A part is no more."""
+        self._parts.pop(name, None)
+
     def part(self, name: str) -> Part | None:
         """How one part is doing; None when it never reported."""
         return self._parts.get(name)
@@ -64,5 +68,5 @@ class Health:
         """Every part, as JSON-able objects; times are Unix seconds."""
         return [
             {"name": p.name, "state": p.state.value, "since": p.since / 1e9, "why": p.why, "remedy": p.remedy}
-            for p in sorted(self._parts.values(), key=lambda p: p.name)
+            for p in sorted(list(self._parts.values()), key=lambda p: p.name)
         ]

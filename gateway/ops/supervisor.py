@@ -6,7 +6,7 @@ daemon ends, and systemd starts it afresh.
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from gateway.ops.health import Health, State
@@ -27,32 +27,44 @@ class Supervisor:
         self.counters: Counter[str] = Counter()
         self._clock, self._log, self._health = clock, log, health
         self._most, self._window = most, window
-        self._parts: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._parts: dict[str, Callable[[], Awaitable[None]]] = {}
+        self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def add(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
-        """Have `part()` run under `name` for as long as the daemon lives."""
-        self._parts.append((name, part))
+        """Have `part()` run under `name`, from now on or from `run` on, until it is removed or the daemon ends."""
+        self._parts[name] = part
+        if self._group is not None:
+            self._start(name)
+
+    async def remove(self, names: Iterable[str], within: float) -> None:
+        """Cancel these parts, wait up to `within` seconds until they are gone, and forget them."""
+        gone = [name for name in names if self._parts.pop(name, None) is not None]
+        await _cancelled([self._tasks.pop(name) for name in gone if name in self._tasks], within)
+        for name in gone:
+            self._health.forget(name)
 
     async def run(self) -> None:
         """Run all parts until cancelled, or until one fails too often (GivenUpError)."""
         try:
-            async with asyncio.TaskGroup() as group:
-                for name, part in self._parts:
-                    self._tasks[name] = group.create_task(self._keep(name, part), name=name)
+            async with asyncio.TaskGroup() as self._group:
+                for name in self._parts:
+                    self._start(name)
         except BaseExceptionGroup as ended:
             given_up = ended.subgroup(GivenUpError)
             if given_up is None:
                 raise
             raise given_up.exceptions[0] from ended
+        finally:
+            self._group = None
+
+    def _start(self, name: str) -> None:
+        assert self._group is not None  # noqa: S101 - the callers have looked
+        self._tasks[name] = self._group.create_task(self._keep(name, self._parts[name]), name=name)
 
     async def end(self, prefix: str, within: float) -> None:
         """Cancel the parts whose names begin with `prefix`, and wait up to `within` seconds until they are gone."""
-        tasks = [task for name, task in self._tasks.items() if name.startswith(prefix)]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=within)
+        await _cancelled([task for name, task in self._tasks.items() if name.startswith(prefix)], within)
 
     async def _keep(self, name: str, part: Callable[[], Awaitable[None]]) -> None:
         faults: deque[float] = deque(maxlen=self._most)
@@ -78,3 +90,10 @@ class Supervisor:
     def _well(self, name: str) -> None:
         """A part that was started again has run for a while."""
         self._health.report(name, State.OK)
+
+
+async def _cancelled(tasks: "list[asyncio.Task[None]]", within: float) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=within)

@@ -46,6 +46,11 @@ class Envelope:
     interlock: Expression | None
     watched: tuple[int, ...]
 
+    def says(self, other: "Envelope") -> bool:
+        """Whether the other says the same of the same row."""
+        mine, its = ((one.row, one.tag, one.write, one.low, one.high, one.watched) for one in (self, other))
+        return mine == its
+
     @classmethod
     def of(cls, table: TagTable, row: int, tag: TagConfig, write: WriteConfig) -> "Envelope":
         """The envelope of the tag at `row`."""

@@ -4,7 +4,7 @@ An asset names tags. It is due when every scan group that holds one of them was 
 with a period of its own, when that has passed. All due assets of one model and width are gathered in one fancy index.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,7 +52,9 @@ class Readiness:
 
     def __init__(self, groups_of_asset: Sequence[Sequence[int]], group_count: int) -> None:
         wanted = [sorted(set(groups)) for groups in groups_of_asset]
-        pairs = [(asset, group) for asset, groups in enumerate(wanted) if len(groups) > 1 for group in groups]
+        self._pairs = pairs = [
+            (asset, group) for asset, groups in enumerate(wanted) if len(groups) > 1 for group in groups
+        ]
         self._asset = np.array([asset for asset, _ in pairs], np.int64)
         self._fresh = np.zeros(len(pairs), bool)
         self._absent = np.zeros(len(pairs), bool)
@@ -87,6 +89,16 @@ class Readiness:
         if len(pairs):
             self._absent[pairs] = True
             self._arrive(pairs)
+
+    def take_over(self, old: "Readiness", moved: Mapping[int, int]) -> None:
+        """Go on from another account of the same assets; `moved` says which number a scan group has here, by its old."""
+        place = {pair: number for number, pair in enumerate(self._pairs)}
+        for number, (asset, group) in enumerate(old._pairs):
+            here = place.get((asset, moved.get(group, -1)))
+            if here is not None:
+                self._absent[here] = old._absent[number]
+                if old._fresh[number]:
+                    self._arrive(np.array([here]))
 
     def _arrive(self, pairs: NDArray[np.int64]) -> None:
         new = pairs[~self._fresh[pairs]]

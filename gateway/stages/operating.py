@@ -65,6 +65,10 @@ class Operating:
         self._always = np.array([when is None for when in whens])
         self._seen, self._held = np.full((2, len(whens)), _NEVER)  # ns; instant of the last look, time that it has held
 
+    def take_over(self, old: "Operating") -> None:
+        """Go on from another account of the same assets."""
+        self.runs, self._seen, self._held = old.runs, old._seen, old._held
+
     def look(
         self, assets: NDArray[np.int64], value: NDArray[np.float64], status: NDArray[np.uint32], time: int
     ) -> Look:

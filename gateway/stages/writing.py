@@ -52,6 +52,7 @@ class Reason(StrEnum):
     DEVICE_REFUSES = "device-refuses"
     READ_BACK = "read-back"  # written, and the device holds something else
     NO_ANSWER = "no-answer"  # whether the device took it is not known
+    CHANGED = "changed"  # another configuration has taken over meanwhile
     INTERRUPTED = "interrupted"  # the gateway was ended while the write was under way
 
 

@@ -64,7 +64,8 @@ class Rig:
         self.adapter = Secured(connection(device), host(state))
         self.adapter.shown = shown
         self.log = SilentLog()
-        self.watch = CertificateWatch([self.adapter], clock, state, self.log, lambda *one: self.told.append(one))
+        self.watch = CertificateWatch(clock, state, self.log, lambda *one: self.told.append(one))
+        self.watch.watch([self.adapter])
 
     def look(self, seconds: float = 30.0, wall: float | None = None) -> list[str]:
         """Let time pass and look: the texts that are new."""

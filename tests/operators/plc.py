@@ -85,7 +85,7 @@ class Site:
 
     def value(self, tag: str) -> float:
         """What the gateway takes the tag for."""
-        return float(self.gateway.pipeline.image.value[self.gateway.table.row(tag)])
+        return float(self.gateway.running.pipeline.image.value[self.gateway.running.table.row(tag)])
 
 
 def soon(seconds: float = 30.0) -> str:
@@ -137,7 +137,7 @@ async def site(
     task = asyncio.create_task(gateway.run(stop))
     one = Site(gateway, plc, state, log)
     try:
-        await until(lambda: task.done() or not np.isnan(one.gateway.pipeline.image.value[0]), "the first scan")
+        await until(lambda: task.done() or not np.isnan(one.gateway.running.pipeline.image.value[0]), "the first scan")
         with blockbuster_ctx(scanned_modules=["gateway", "gateway_modbus"]):
             yield one
     finally:

@@ -184,7 +184,7 @@ async def test_a_silent_device_leaves_the_outcome_unknown_and_then_is_away(tmp_p
         one.plc.server.mute = True
         answer = await one.ask("plc.speed", 5)
         assert (answer["result"], answer["reason"]) == ("unknown", "no-answer")
-        await until(lambda: one.gateway.runners[0].lost, "lost")
+        await until(lambda: one.gateway.running.runners[0].lost, "lost")
         assert (await one.ask("plc.speed", 6))["reason"] == "device-away"
 
 
@@ -225,14 +225,14 @@ async def test_a_fault_in_the_adapter_costs_that_write_and_nothing_else(
 ) -> None:
     async with site(tmp_path) as one:
         with monkeypatch.context() as patch:
-            patch.setattr(one.gateway.runners[0].adapter, "write", _fails)
+            patch.setattr(one.gateway.running.runners[0].adapter, "write", _fails)
             for _ in range(6):
                 answer = await one.ask("plc.speed", 5)
                 assert (answer["result"], answer["reason"]) == ("unknown", "no-answer")
                 assert "fault in the adapter" in answer["text"]
         assert (await one.ask("plc.speed", 5))["result"] == "done"
         assert not one.gateway.supervisor.counters
-        assert one.gateway.runners[0].counters["faults_total"] == 6
+        assert one.gateway.running.runners[0].counters["faults_total"] == 6
 
 
 async def _fails(*_: object) -> None:
