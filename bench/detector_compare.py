@@ -4,10 +4,12 @@
 
 Plain is what the detector is made of, without what it learnt since: three scales, shrinkage Mahalanobis, five folds, a
 threshold by peaks over threshold for one event a week, an alarm wherever the score is above it. `score.py` of the data
-judges both. On SKAB a line is added with one factor on the threshold, chosen on valve1 alone.
+judges both. On SKAB a line is added with one factor on the threshold, chosen on valve1 alone. At the end stands what
+is asked of the detector, clause by clause (`detector_judge.py`): one that is missed fails the run.
 """
 
 import argparse
+import io
 import itertools
 import json
 import subprocess
@@ -22,6 +24,7 @@ import pandas as pd
 from eval_detector import stream, training
 from numpy.typing import NDArray
 
+from bench.detector_judge import Found, Set, verdict
 from gateway.models.calibration import SPANS, ewma, ledoit_wolf
 from gateway.models.threshold import return_level
 
@@ -81,29 +84,21 @@ def our_frame(root: Path, name: str, series: dict[str, Any], factor: float = 1.0
     return pd.DataFrame(stream(root, name, series, None, factor), columns=["timestamp", "score", "alarm"])
 
 
-def judged(root: Path, name: str, frames: Iterable[tuple[str, pd.DataFrame]]) -> dict[str, Any]:
+def judged(root: Path, name: str, frames: Iterable[tuple[str, pd.DataFrame]]) -> Found:
     """What score.py says."""
     with tempfile.TemporaryDirectory() as folder:
         for series, frame in frames:
             frame.to_csv(Path(folder) / f"{series}.csv", index=False)
-        command = [
-            sys.executable,
-            str(root / "score.py"),
-            "--root",
-            str(root),
-            "--set",
-            name,
-            "--pred",
-            folder,
-            "--json",
-        ]
-        found = subprocess.run([*command, "--per-series"], check=True, capture_output=True, text=True).stdout
-    line, *table = found.splitlines()
-    return {**json.loads(line), "table": table}
+        where = ["--root", str(root), "--set", name, "--pred", folder]
+        command = [sys.executable, str(root / "score.py"), *where, "--json", "--per-series"]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    line, _, table = said.partition("\n")
+    each = pd.read_csv(io.StringIO(table), sep=r"\s+", index_col="id").to_dict("index")
+    return Found(json.loads(line), {str(series): figures for series, figures in each.items()})
 
 
-def show(name: str, who: str, found: dict[str, Any]) -> None:
-    print(f"{name:5} {who:18}", " ".join(f"{key}={found[key]}" for key in KEPT if key in found), flush=True)
+def show(name: str, who: str, found: Found) -> None:
+    print(f"{name:5} {who:18}", " ".join(f"{key}={found.total[key]}" for key in KEPT if key in found.total), flush=True)
 
 
 def factor_on(root: Path, valve1: list[dict[str, Any]]) -> float:
@@ -126,22 +121,20 @@ def f1_far(root: Path, frames: list[tuple[str, pd.DataFrame]]) -> tuple[float, f
     return 2 * hit / (2 * hit + false + missed), 100 * false / (false + quiet)
 
 
-def compare(root: Path, name: str, manifest: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
+def compare(root: Path, name: str, manifest: list[dict[str, Any]]) -> Set:
+    """Both detectors on one set."""
     makers: dict[str, Callable[[Path, str, dict[str, Any]], pd.DataFrame]] = {"plain": plain_frame, "ours": our_frame}
     found = {}
     for who, make in makers.items():
         found[who] = judged(root, name, ((s["id"], make(root, name, s)) for s in manifest))
         show(name, who, found[who])
-    if name == "skab":
-        factor = factor_on(root, [s for s in manifest if s["id"].startswith("valve1")])
-        show(
-            name,
-            f"ours x {factor}",
-            judged(root, name, ((s["id"], our_frame(root, name, s, factor)) for s in manifest)),
-        )
-    else:
-        print("\n".join(found["ours"]["table"]))
-    return found["plain"], found["ours"]
+    if name != "skab":
+        print("\n".join(f"      {series:18} {figures}" for series, figures in found["ours"].series.items()), flush=True)
+        return Set(manifest, found["plain"], found["ours"])
+    factor = factor_on(root, [s for s in manifest if s["id"].startswith("valve1")])
+    tuned = judged(root, name, ((s["id"], our_frame(root, name, s, factor)) for s in manifest))
+    show(name, f"ours x {factor}", tuned)
+    return Set(manifest, found["plain"], found["ours"], tuned)
 
 
 def main() -> int:
@@ -151,13 +144,9 @@ def main() -> int:
     args = parser.parse_args()
     root = args.root / "data" if (args.root / "data" / "manifest.json").is_file() else args.root
     manifest = json.loads((root / "manifest.json").read_text())
-    gained = 0.0
-    for name in args.set.split(","):
-        theirs, mine = compare(root, name, manifest[name])
-        ranking = "mean_vus_pr" if "mean_vus_pr" in mine else "mean_best_f1"
-        gained += (mine[ranking] - theirs[ranking]) * len(manifest[name])
-        print(f"{name:5} {ranking} {mine[ranking] - theirs[ranking]:+.4f}", flush=True)
-    return 0 if gained >= 0 else 1
+    clauses = list(verdict({name: compare(root, name, manifest[name]) for name in args.set.split(",")}))
+    print("\n".join(map(str, clauses)), flush=True)
+    return 0 if all(clause.kept for clause in clauses) else 1
 
 
 if __name__ == "__main__":

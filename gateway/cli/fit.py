@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from gateway.cli import report
+from gateway.cli.bundled import bundle
 from gateway.cli.common import FAILED, OK, add_config, complain, state_folder
 from gateway.cli.history import Histories
 from gateway.cli.replay import Row, add_recording, given, known, through
 from gateway.config.assets import AssetConfig
 from gateway.config.load import Configuration, load
 from gateway.ingest.registry import Registry
+from gateway.models.cohorts import DEFAULT
 from gateway.models.learning import Learning
 from gateway.models.modes import moded, running
 from gateway.ops.lock import lock
@@ -33,7 +35,11 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     add_config(parser)
     add_recording(parser)
     parser.add_argument("--asset", action="append", help="only this asset; may be given several times")
-    parser.add_argument("--report", type=Path, help="write a page with the recording as the fitted detectors see it")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--report", type=Path, help="write a page with the recording as the fitted detectors see it")
+    what.add_argument(
+        "--bundle", type=Path, help="write it as a model into this folder instead, to be signed and taken elsewhere"
+    )
     parser.set_defaults(func=run)
 
 
@@ -41,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
     """Fit, keep, report."""
     configuration = load(args.config, Registry().models())
     chosen = {
-        name: asset
+        name: asset.model_copy(update={"model": DEFAULT})
         for name, asset in configuration.root.assets.items()
-        if asset.model == "default" and (not args.asset or name in args.asset)
+        if DEFAULT in (asset.model, asset.fallback) and (not args.asset or name in args.asset)
     }
     if not chosen:
         complain(f"no asset of the configuration is meant ({', '.join(configuration.root.assets) or 'it has none'})")
@@ -54,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     fitted = _fit(configuration, assets, rows)
     if not fitted:
         return FAILED
+    if args.bundle:
+        return bundle(args.bundle, fitted, rows)
     state = state_folder(args.state, configuration.root.gateway.state)
     state.mkdir(parents=True, exist_ok=True)
     lock(state)
@@ -89,14 +97,14 @@ def _keep(
     """What was learnt goes into the store, and through a second replay onto the page."""
     store = StateStore(state / "state.db")
     learnt = Learning(fitted.judged, lambda _asset, _rows: None, None)
-    for number, cohort in enumerate(fitted.judged.watch.cohorts):
-        for member, asset in enumerate(cohort.assets.tolist()):
-            content = fitted.judged.detectors[number].calibration(member)
+    for detector, taught in zip(fitted.judged.detectors, fitted.judged.taught, strict=True):
+        for member, asset in enumerate(taught.tolist()):
+            content = detector.calibration(member)
             assert content is not None  # noqa: S101 - all rows were counted before
             name = fitted.judged.watch.names[asset]
             store.forget_calibration(name)
             store.keep_calibration(name, learnt.fingerprint(asset), time.time_ns(), content)
-            print(f"{name}: calibrated from {fitted.judged.detectors[number].members[member].calibrate} rows")
+            print(f"{name}: calibrated from {detector.members[member].calibrate} rows")
     if page:
         again = Replay(configuration.root.gateway.id, configuration.devices, assets)
         Learning(again.judged, lambda _asset, _rows: None, None).restore(store)

@@ -1,7 +1,7 @@
 """What a person may write of the machines that are judged: the sections `assets` and `alarms`."""
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -122,6 +122,8 @@ class AssetConfig(Table):
     """The tags, as device.tag."""
     model: str = Field(default="default", pattern=r"^(default|bundles/[A-Za-z0-9_\-]{1,64})$")
     """The model that scores it: `default`, the built-in detector, or `bundles/NAME`, a signed bundle of one's own."""
+    fallback: Literal["none", "default"] = "none"
+    """Who judges while no version of a model of one's own can: nobody, or the built-in detector, learning beside it."""
     every: Duration | None = None
     """Period of scoring; unset, the asset is scored when all its scan groups have been read."""
     calibrate: int = Field(default=600, ge=50, le=1_000_000)
@@ -147,4 +149,6 @@ class AssetConfig(Table):
     def _one_way(self) -> Self:
         if self.modes and (self.when or self.settle):
             raise ValueError("an asset with modes has no `when` or `settle` of its own: each mode has")
+        if self.fallback != "none" and self.model == "default":
+            raise ValueError("`fallback` is for an asset with a `model` of its own; the built-in detector needs none")
         return self

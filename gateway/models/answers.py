@@ -47,10 +47,9 @@ def _find(judged: Judged, asset: str) -> tuple[int, int, int]:
     if asset not in judged.watch.names:
         raise AnswerError(f"there is no asset '{asset}'")
     place = judged.watch.names.index(asset)
-    for number in range(len(judged.detectors)):
-        members = judged.watch.cohorts[number].assets.tolist()
-        if place in members:
-            return number, members.index(place), place
+    for number, taught in enumerate(judged.taught):
+        if place in taught:
+            return number, taught.tolist().index(place), place
     raise AnswerError(f"{asset} is scored by a model of its own; what is normal for it is that model's")
 
 
@@ -64,9 +63,10 @@ def _accept(judged: Judged, number: int, member: int, place: int) -> str:
 
 def _recalibrate(judged: Judged, number: int, member: int, place: int) -> str:
     judged.detectors[number].recalibrate(member)
-    sensors = judged.watch.cohorts[number].sensors
+    cohort_of, places = judged.watch.places()
+    sensors = judged.watch.cohorts[int(cohort_of[place])].sensors
     if sensors is not None:
-        sensors.restart(member)
+        sensors.restart(int(places[place]))
     judged.watch.alarms.forgive(place)
     return f"it learns anew from its next {judged.detectors[number].members[member].calibrate} good rows"
 

@@ -106,7 +106,7 @@ def fit(x: F8, spans: tuple[int, ...] = SPANS) -> Calibration:
         P=precision.astype(f4),
         w=np.array([_stiffness(p) for p in precision], f4),
         c=c.astype(f4),
-        scores=scores.mean(axis=0).astype(f4),
+        scores=np.sqrt((scores**2).mean(axis=0)).astype(f4),
         last=last.astype(f4),
     )
 

@@ -25,7 +25,7 @@ from gateway.stages.watch import Cohort, Watch
 DEFAULT = "default"
 QUICK = 10.0  # s between two rows, at most, for a jump to tell of a sensor: most machines take longer
 FEWEST = 3000  # rows of a baseline: what is shorter would follow the faults themselves
-VERSION = "1"  # of the built-in detector: another one needs another calibration
+VERSION = "2"  # of the built-in detector: another one needs another calibration
 
 
 @dataclass
@@ -49,13 +49,19 @@ class Judged:
 
 @dataclass(frozen=True)
 class Watched:
-    """One asset of a user's model: its tags with their units, and seconds between two rows."""
+    """One asset of a user's model: its tags with their units, and seconds between two rows.
+
+    Attributes:
+        fallback: whether the built-in detector stands beside the model.
+        baseline: rows over which its inputs' drift is followed; 0: it is not, or the detector beside it does.
+    """
 
     name: str
     tags: Sequence[str]
     units: Sequence[str]
     period: float
     fallback: bool = False
+    baseline: float = 0.0
 
 
 Own = Callable[[str, Sequence[Watched]], Failing]
@@ -120,7 +126,9 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
         users = own(model, watched)
         judge: Scorer = users
         if beside := [i for i in members if configs[i].fallback == DEFAULT]:
-            judge = Fallback(users, teach(beside), [members.index(i) for i in beside], (DEFAULT, VERSION))
+            number = {asset: i for i, asset in enumerate(beside)}
+            place = np.array([number.get(asset, -1) for asset in members], np.int64)
+            judge = Fallback(users, teach(beside), place, (DEFAULT, VERSION))
         cohorts.append(
             Cohort(judge, np.array(members, np.int64), index, model, "", _sensors(configs, members, periods))
         )
@@ -190,7 +198,8 @@ def _compiled(text: str) -> Expression:
 
 def _watched(name: str, config: AssetConfig, table: TagTable, period: float) -> Watched:
     units = [table.units[table.row(tag)] for tag in config.tags]
-    return Watched(name, config.tags, units, period, fallback=config.fallback == DEFAULT)
+    fallback = config.fallback == DEFAULT
+    return Watched(name, config.tags, units, period, fallback, 0.0 if fallback else member_of(config, period).baseline)
 
 
 def _one_width(model: str, rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]:

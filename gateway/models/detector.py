@@ -71,6 +71,7 @@ class Detector:
         self._stiffness = np.ones((n, k, 1, 1), np.float32)
         self._alpha = alphas(SPANS).astype(np.float32)[:, None, None]
         self._e = np.zeros((n, k, 1, width), np.float32)
+        self._said = np.zeros((n, k, 1, width), np.float32)  # how far each tag was from what the others let expect
         self._fitted: dict[int, Calibration] = {}
         self._rows = Rows(width, np.array([member.calibrate for member in members], np.int64))
         self._done: deque[tuple[int, int, Calibration | None]] = deque()  # filled by the thread that fits
@@ -82,8 +83,8 @@ class Detector:
     def score(self, members: NDArray[np.int64], x: NDArray[np.float64]) -> Scores:
         """Score one row of each member, or gather it; see stages.score.Scorer.
 
-        A row with too few good tags changes nothing. Of a row that counts, a bad tag keeps its smoothed value at first
-        and goes over to what the others let expect, at the speed of each scale.
+        A row with too few good tags changes nothing. Of a row that counts, a bad tag goes where the others let expect
+        it, but for what it had said beyond that, which fades at the speed of each scale.
         """
         phase = self._phase[members]
         good = np.isfinite(x)
@@ -115,33 +116,40 @@ class Detector:
         reason: NDArray[np.uint8],
         bad: NDArray[np.bool_] | None = None,
     ) -> Scores:
-        """One inference call for members that are ready; `bad` marks the tags that are bad, if any is."""
-        session = self._session = self._session or open_session()
-        feed: dict[str, NDArray[Any]] = {
-            "x": x[:, None, None],
-            "e": self._e[members],
-            "a": members,
-            "alpha": self._alpha,
-            **self._bank,
-        }
-        score, contrib, expected, e, residual = session.run(OUTPUTS, feed)
-        if bad is not None:
-            e = e - self._fade(members, bad) * residual
-        threshold, found = self._threshold[members], score[:, 0, 0].astype(float)
-        fall = self._baseline.follow(members, x, found, self._bank["m"])
+        """Score members that are ready; `bad` marks the tags that are bad, if any is."""
+        smooth = self._e[members]
+        found = self._call(members, x, smooth)
+        lost = () if bad is None else np.flatnonzero(bad.any(axis=1))
+        if bad is not None and len(lost):  # once more, with the bad tags where they belong
+            smooth[lost] = self._hold(members[lost], bad[lost], smooth[lost], found[-1][lost])
+            for column, again in zip(found, self._call(members[lost], x[lost], smooth[lost]), strict=True):
+                column[lost] = again
+        score, contrib, expected, e, self._said[members] = found
+        threshold, scores = self._threshold[members], score[:, 0, 0].astype(float)
+        fall = self._baseline.follow(members, x, scores, self._bank["m"])
         self._e[members] = e if fall is None else e - fall
-        return Scores(found, threshold, contrib[:, 0].astype(float), expected[:, 0, 0], reason)
+        return Scores(scores, threshold, contrib[:, 0].astype(float), expected[:, 0, 0], reason)
 
-    def _fade(self, members: NDArray[np.int64], bad: NDArray[np.bool_]) -> NDArray[np.float32]:
-        """By what part of its distance from what the others let expect a bad tag moves there: f4[B, K, 1, D].
+    def _call(self, members: NDArray[np.int64], x: NDArray[np.float64], e: NDArray[np.float32]) -> list[NDArray[Any]]:
+        """One inference call: OUTPUTS for rows x[B, D] after the smoothed tags e[B, K, 1, D]."""
+        session = self._session = self._session or open_session()
+        feed: dict[str, NDArray[Any]] = {"x": x[:, None, None], "e": e, "a": members, "alpha": self._alpha}
+        return list(session.run(OUTPUTS, feed | self._bank))
 
-        Several bad tags pull at each other: steps of 1/n of n of them, or of 1/w where that is larger, cannot swing up,
-        for w bounds the eigenvalues of every part of the scaled precision (interlacing).
+    def _hold(
+        self, members: NDArray[np.int64], bad: NDArray[np.bool_], e: NDArray[np.float32], residual: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The smoothed tags e[B, K, 1, D], the bad ones moved; `residual` is how far each is from what it should be.
+
+        A bad tag goes where the others let expect it, but for what it had said beyond that, which fades at the speed of
+        each scale. Several bad tags pull at each other: steps of 1/n of n of them, or of 1/w where that is larger,
+        cannot swing up, for w bounds the eigenvalues of every part of the scaled precision (interlacing).
         """
         count = bad.sum(axis=1).astype(np.float32)[:, None, None, None]
         weight = np.maximum(np.minimum(count, self._stiffness[members]), 1)
-        part: NDArray[np.float32] = bad[:, None, None] / weight * self._alpha
-        return part
+        away = residual - self._said[members] * (1 - self._alpha)
+        moved: NDArray[np.float32] = e - np.where(bad[:, None, None], away, 0) / weight
+        return moved
 
     def poll(self) -> list[int]:
         """Take over the calibrations that are done since the last call; the members that score from now on."""
@@ -256,6 +264,7 @@ class Detector:
         bank["P"][member] = calibration.P / (self.width * calibration.c[:, None, None] ** 2)
         bank["v"][member, :, 0] = 1 / np.einsum("kii->ki", bank["P"][member])
         self._stiffness[member, :, 0, 0] = calibration.w
+        self._said[member] = 0
         self._threshold[member] = threshold(calibration.scores, self.members[member].rate, max(SPANS))
         self._fitted[member] = calibration
         self._phase[member] = Abstain.NONE

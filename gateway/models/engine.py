@@ -64,6 +64,7 @@ class Engine:
         self.counters: Counter[str] = Counter()
         self.told: dict[str, Any] = {}
         self.pid = 0
+        self.places = places
         self._arrangement = Arrangement(places, bundle.manifest.window.rows)
         self._limits, self._source = limits, source
         self._wake = asyncio.Event()

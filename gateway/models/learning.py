@@ -39,6 +39,7 @@ class Learning:
     def __init__(self, judged: Judged, learnt: Callable[[str, int], None], log: Any) -> None:
         """`learnt(asset, rows)` is called for each asset that has just become able to judge."""
         self.judged, self._learnt, self._log = judged, learnt, log
+        self._cohort_of, self._place = judged.watch.places()
         self._kept: dict[tuple[Detector, int], int] = {}  # rows that are kept already
 
     def restore(self, keep: Keep) -> None:
@@ -63,10 +64,12 @@ class Learning:
         """What was smoothed, and what is usual for the sensors."""
         size = len(detector.memory(member))
         detector.remember(member, memory[:size])
-        self._sensors(asset).usual.restore(member, memory[size:])
+        self._sensors(asset).usual.restore(int(self._place[asset]), memory[size:])
 
     def _sensors(self, asset: int) -> Sensors:
-        return next(c.sensors for c in self.judged.watch.cohorts if asset in c.assets and c.sensors is not None)
+        sensors = self.judged.watch.cohorts[int(self._cohort_of[asset])].sensors
+        assert sensors is not None  # noqa: S101 - rules alone have none
+        return sensors
 
     def _resume(self, detector: Detector, member: int, rows: bytes) -> None:
         """Go on gathering where the last run stopped."""
@@ -93,7 +96,7 @@ class Learning:
         fresh = []
         for number, detector in enumerate(self.judged.detectors):
             for member in detector.poll():
-                asset = int(self.judged.watch.cohorts[number].assets[member])
+                asset = int(self.judged.taught[number][member])
                 content = detector.calibration(member)
                 if content is not None:
                     fresh.append((self._name(asset), self.fingerprint(asset), content))
@@ -103,7 +106,7 @@ class Learning:
     def memories(self) -> list[tuple[str, str, bytes]]:
         """(asset, fingerprint, content) of every asset that scores, to be kept now and then and at the end."""
         scoring = [
-            (self._name(asset), self.fingerprint(asset), detector.memory(member) + self._usual(asset, member))
+            (self._name(asset), self.fingerprint(asset), detector.memory(member) + self._usual(asset))
             for detector, member, asset in self._members()
             if detector.status(member) is Abstain.NONE
         ]
@@ -112,8 +115,8 @@ class Learning:
             for rules, member, asset in self._rules()
         ]
 
-    def _usual(self, asset: int, member: int) -> bytes:
-        return self._sensors(asset).usual.snapshot(member)
+    def _usual(self, asset: int) -> bytes:
+        return self._sensors(asset).usual.snapshot(int(self._place[asset]))
 
     def _rules(self) -> list[tuple[Rules, int, int]]:
         return [
@@ -140,11 +143,9 @@ class Learning:
 
     def _members(self) -> list[tuple[Detector, int, int]]:
         return [
-            (detector, member, int(asset))
-            for detector, cohort in zip(
-                self.judged.detectors, self.judged.watch.cohorts, strict=False
-            )  # users' models follow
-            for member, asset in enumerate(cohort.assets)
+            (detector, member, asset)
+            for detector, taught in zip(self.judged.detectors, self.judged.taught, strict=True)
+            for member, asset in enumerate(taught.tolist())
         ]
 
     def _name(self, asset: int) -> str:

@@ -17,6 +17,7 @@ from gateway.models.bundle import Bundle, places
 from gateway.models.cohorts import Watched
 from gateway.models.compare import Comparison, Gate, text
 from gateway.models.engine import Engine
+from gateway.models.fallback import Cover
 from gateway.models.lifecycle import Change, State
 from gateway.models.manifest import BundleError, order
 from gateway.models.process import Limits, WorkerError
@@ -55,9 +56,11 @@ class Life:
     ) -> None:
         """`start` and `stop` have an engine run and end; assets are numbered from 0 in this order."""
         self.name, self.assets, self.bundles = name, tuple(assets), dict[str, Bundle]()
-        self.remote = Remote(name, len(assets), len(assets[0].tags), self)
+        self.remote = Remote(name, len(assets), len(assets[0].tags), self, [asset.baseline for asset in assets])
         self.record = around.shelf.record(name)
         self.changed = False
+        covered = [asset.name for asset in assets if asset.fallback]
+        self._cover = Cover(name, covered, self._tell)
         self._around, self._start, self._stop = around, start, stop
         self._engines: dict[str, Engine] = {}
         self._faults: dict[str, deque[float]] = {}
@@ -156,6 +159,7 @@ class Life:
         active, second = self._engine(self.record.active), self._engine(self.record.second)
         self._compare(active, second)
         self.remote.swap(active, second)
+        self._cover.look(out=active is None)
         for version, engine in list(self._engines.items()):
             if engine not in (active, second):
                 self._retired += engine.counters
@@ -268,12 +272,10 @@ class Life:
 
     def phases(self) -> list[tuple[Watched, str]]:
         """What each asset is doing."""
-        phase = "scoring" if self.remote.active is not None else "model_failed"
+        if self.remote.out:
+            return [(asset, "fallback" if asset.fallback else "model_failed") for asset in self.assets]
         filling = self.remote.filling()
-        return [
-            (asset, "filling" if phase == "scoring" and filling[number] else phase)
-            for number, asset in enumerate(self.assets)
-        ]
+        return [(asset, "filling" if filling[number] else "scoring") for number, asset in enumerate(self.assets)]
 
     def counters(self) -> Counter[str]:
         """Of the scorer and of all engines so far."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gateway.config.schema import ModelsConfig
 from gateway.models.bundle import Bundle, places
-from gateway.models.cohorts import Watched
+from gateway.models.cohorts import Silent, Watched
 from gateway.models.keeper import BUNDLES
 from gateway.models.manifest import BundleError
 from gateway.models.process import Limits, Process, WorkerError
@@ -47,9 +47,17 @@ class Players:
             self._loop.run_until_complete(process.close())
         self._loop.close()
 
-    def scorer(self, model: str, assets: Sequence[Watched]) -> "Played":
-        """The scorer of `model` (bundles/NAME) for these assets. Raises BundleError or WorkerError."""
-        bundle = self._bundle(model.removeprefix(BUNDLES))
+    def scorer(self, model: str, assets: Sequence[Watched]) -> "Played | Silent":
+        """The scorer of `model` (bundles/NAME) for these assets; none where all of them can fall back.
+
+        Raises BundleError or WorkerError.
+        """
+        try:
+            bundle = self._bundle(model.removeprefix(BUNDLES))
+        except BundleError:
+            if all(asset.fallback for asset in assets):
+                return Silent(len(assets[0].tags))
+            raise
         arrangement = Arrangement(places(bundle, assets), bundle.manifest.window.rows)
         starting = Process.start(bundle.model, bundle.manifest, self._limits, len(assets))
         process = self._loop.run_until_complete(starting)
@@ -77,6 +85,11 @@ class Played:
         self._bundle, self._arrangement, self._process, self._loop = bundle, arrangement, process, loop
         self._width = len(manifest.inputs)
         self._windows = Windows(len(arrangement), self._width, manifest.window.rows, manifest.window.hold)
+
+    @property
+    def out(self) -> bool:
+        """Never: a replay without the model's version does not begin."""
+        return False
 
     def score(self, members: NDArray[np.int64], x: NDArray[np.float64]) -> Scores:
         """Take one row of each member, and wait for what the model says to it."""

@@ -5,7 +5,7 @@ What is cut off by a crash is a part of the last row and is ignored; nothing is 
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -96,16 +96,55 @@ def _path(folder: Path, number: int) -> Path:
 def recorded(folder: Path, asset: str, tags: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Times i8[n] (Unix ns) and values f8[n, D] that were recorded of `asset`. Raises RecordingMissingError."""
     place = folder / asset
-    note = place / "tags.json"
-    if not note.is_file():
-        raise RecordingMissingError(f"{place}: there is no recording of {asset}; `recording.keep` switches it on")
-    if orjson.loads(note.read_bytes()) != list(tags):
-        raise RecordingMissingError(f"{place}: the recording is of other tags than {asset} has now")
+    _check_tags(place, asset, tags)
     row = 8 * (1 + len(tags))
     parts = [content[: len(content) // row * row] for content in (path.read_bytes() for path in _segments(place))]
     rows = np.frombuffer(b"".join(parts), "<f8").reshape(-1, 1 + len(tags))
     order = np.argsort(rows[:, 0].copy().view("<i8"), kind="stable")
     return rows[order, 0].copy().view("<i8").astype(np.int64), rows[order, 1:].astype(float)
+
+
+def _check_tags(place: Path, asset: str, tags: Sequence[str]) -> None:
+    note = place / "tags.json"
+    if not note.is_file():
+        raise RecordingMissingError(f"{place}: there is no recording of {asset}; `recording.keep` switches it on")
+    if orjson.loads(note.read_bytes()) != list(tags):
+        raise RecordingMissingError(f"{place}: the recording is of other tags than {asset} has now")
+
+
+def began(folder: Path, asset: str) -> int | None:
+    """When the recording of `asset` begins, Unix ns; None where there is none. Raises OSError."""
+    return next((first for path in _segments(folder / asset) if (first := _first(path)) is not None), None)
+
+
+def pieces(
+    folder: Path, asset: str, tags: Sequence[str], span: tuple[int, int]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+    """As `recorded`, between two instants (Unix ns), segment by segment and mapped: however long, it takes no memory.
+
+    Raises RecordingMissingError, OSError.
+    """
+    _check_tags(folder / asset, asset, tags)
+    paths = _segments(folder / asset)
+    firsts = [_first(path) for path in paths]
+    for path, first, following in zip(paths, firsts, [*firsts[1:], None], strict=True):
+        if first is None or first > span[1] or (following is not None and following < span[0]):
+            continue
+        width = 1 + len(tags)
+        count = path.stat().st_size // (8 * width)
+        if not count:
+            continue
+        rows = np.memmap(path, "<f8", "r", shape=(count, width))
+        time = rows.view("<i8")[:, 0]
+        inside = (time >= span[0]) & (time <= span[1])
+        yield time[inside].astype(np.int64), rows[inside, 1:]
+
+
+def _first(path: Path) -> int | None:
+    """Time of the first row of a segment."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return int.from_bytes(head, "little", signed=True) if len(head) == 8 else None  # noqa: PLR2004 - bytes of a time
 
 
 def size(folder: Path) -> int:

@@ -7,7 +7,7 @@ answered it, or until it is told as MODEL_FAILED. So a swap of versions leaves n
 import asyncio
 import itertools
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gateway.models.compare import Comparison
 from gateway.models.engine import TRIES, Call, Engine
+from gateway.models.inputs import Inputs
 from gateway.models.manifest import BundleError
 from gateway.models.process import Answer, WorkerError
 from gateway.models.windows import Windows
@@ -41,8 +42,13 @@ class Keeper(Protocol):
 class Remote:
     """One model for n assets of `width` tags. Satisfies stages.score.Scorer, and engine.Source."""
 
-    def __init__(self, name: str, members: int, width: int, keeper: Keeper) -> None:
-        """`late` is called on the loop's thread with every answer that was PENDING; set it before the first score."""
+    def __init__(
+        self, name: str, members: int, width: int, keeper: Keeper, spans: Sequence[float] | None = None
+    ) -> None:
+        """`spans`: rows over which the drift of each member's inputs is followed.
+
+        `late` is called on the loop's thread with every answer that was PENDING; set it before the first score.
+        """
         self.name, self.width = name, width
         self.counters: Counter[str] = Counter()
         self.active: Engine | None = None
@@ -51,6 +57,7 @@ class Remote:
         self.late: Late = lambda _ticket, _scores: None
         self._keeper = keeper
         self._windows = Windows(members, width, 1, 0)
+        self._inputs = Inputs(width, spans or [0.0] * members)
         self._waiting: deque[Call] = deque()
         self._beside: deque[Call] = deque()
 
@@ -61,6 +68,7 @@ class Remote:
         windows, active = self._windows, self.active
         out = Scores.silent(len(members), self.width, Abstain.PENDING)
         usable = windows.push(members, x)
+        self._inputs.follow(members, x)
         if active is None:
             out.reason[:] = Abstain.MODEL_FAILED
             return out
@@ -148,10 +156,21 @@ class Remote:
     def _take_over(self, active: Engine | None) -> None:
         if active is not None:
             self._windows.hold = active.bundle.manifest.window.hold
+            self._inputs.begin(active.bundle.manifest.inputs, active.places)
         for call in self._waiting:
             call.tries = 0
         while active is None and self._waiting:
             self._give_up(self._waiting.popleft(), "calls_failed")
+
+    @property
+    def out(self) -> bool:
+        """Whether no version is active."""
+        return self.active is None
+
+    @property
+    def drift(self) -> NDArray[np.float64]:
+        """f8[n, D], how far each tag has moved, slowly, from what the active version was trained on."""
+        return self._inputs.drift
 
     def filling(self) -> NDArray[np.bool_]:
         """Which assets have no full window yet."""

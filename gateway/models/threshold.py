@@ -15,9 +15,9 @@ TAIL: Final = 0.98  # quantile beyond which the tail begins
 GAP: Final = 30  # rows; peaks closer than this are one event
 FEWEST: Final = 8  # clusters that a fit needs
 MARGIN: Final = 1.2  # times the highest score, where there are too few of them
-DOUBT: Final = 1.645  # standard errors: the one-sided bound of 95 %
+DOUBT: Final = 1.96  # standard errors: 95 of 100 calibrations are no further off
 FLAT: Final = 1e-6  # below it the tail is exponential
-FIRST: Final = 1.5  # times the budget, to begin with: the control of the budget takes back what is too much
+FIRST: Final = 1.75  # times the budget, to begin with: the control of the budget takes back what is too much
 SHAPE: Final = (-0.3, 0.5)  # bounds of xi: what so few peaks say beyond them is chance
 
 

@@ -1,6 +1,6 @@
-"""The wire format of protobuf (protobuf.dev, Encoding), read in bounds: enough to look into a stranger's file."""
+"""The wire format of protobuf (protobuf.dev, Encoding): read in bounds, to look into a stranger's file, and written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 _VARINT: Final = 0
@@ -51,3 +51,29 @@ def packed(content: memoryview) -> Iterator[int]:
     while at < len(content):
         value, at = _varint(content, at)
         yield value
+
+
+# -- written -----------------------------------------------------------------------------------------------------------
+
+
+def number(field: int, value: int) -> bytes:
+    """A field that is a number of 0 or greater."""
+    return _encoded(field << 3 | _VARINT) + _encoded(value)
+
+
+def message(field: int, content: bytes) -> bytes:
+    """A field that is bytes, text, or a message of its own."""
+    return _encoded(field << 3 | _LENGTH) + _encoded(len(content)) + content
+
+
+def packed_numbers(field: int, values: Iterable[int]) -> bytes:
+    """A packed field of numbers of 0 or greater."""
+    return message(field, b"".join(map(_encoded, values)))
+
+
+def _encoded(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:  # noqa: PLR2004 - seven bits a byte, the top one says that more follow
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])

@@ -33,6 +33,7 @@ class Scores:
         reason: u1[B] of Abstain.
         ticket: where rows are PENDING, what their answer will be known by; otherwise 0.
         version: of the model that scored; empty where that is always the same.
+        model: name of the model that scored, where it is not the cohort's own.
     """
 
     score: NDArray[np.float64]
@@ -42,6 +43,7 @@ class Scores:
     reason: NDArray[np.uint8]
     ticket: int = 0
     version: str = ""
+    model: str = ""
 
     def __len__(self) -> int:
         return len(self.score)

@@ -75,20 +75,82 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_what_is_fitted_is_found_by_a_gateway(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    good, page = recording(home, "good.csv", 300), home / "fit.html"
-    assert main(["fit", str(good), "--config", str(home / "fieldgate.yaml"), "--report", str(page)]) == OK
-    assert capsys.readouterr().out == "pump: calibrated from 300 rows\n"
-    Page(page.read_text())
+def restored(home: Path) -> Replay:
+    """What a gateway has at its start."""
     configuration = load(home / "fieldgate.yaml", Registry().models())
     replay = Replay("x", configuration.devices, configuration.root.assets)
     store = StateStore(home / "state" / "state.db")
     Learning(replay.judged, lambda _asset, _rows: None, None).restore(store)
     store.close()
+    return replay
+
+
+def test_what_is_fitted_is_found_by_a_gateway(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good, page = recording(home, "good.csv", 300), home / "fit.html"
+    assert main(["fit", str(good), "--config", str(home / "fieldgate.yaml"), "--report", str(page)]) == OK
+    assert capsys.readouterr().out == "pump: calibrated from 300 rows\n"
+    Page(page.read_text())
+    replay = restored(home)
     assert replay.judged.detectors[0].status(0) is Abstain.NONE
     for time, values, _ in read(Recording(good), replay.table):
         replay.row(time, values)
         assert replay.score < 3
+
+
+def test_the_detector_beside_a_users_model_is_fitted_too_and_rules_are_not(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asset = "model: bundles/own, fallback: default, rules: {hot: {tag: pump.heat, above: 90}}"
+    text = (home / "fieldgate.yaml").read_text()
+    (home / "fieldgate.yaml").write_text(text.replace("calibrate: 100", asset))
+    assert main(["fit", str(recording(home, "good.csv", 300)), "--config", str(home / "fieldgate.yaml")]) == OK
+    assert capsys.readouterr().out == "pump: calibrated from 300 rows\n"
+    replay = restored(home)
+    assert replay.judged.detectors[0].status(0) is Abstain.NONE
+
+
+def test_a_bundle_is_written_that_can_be_packed_and_is_judged_by_elsewhere(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, folder, out = recording(home, "good.csv", 300), home / "pump-model", home / "bundles" / "pump.tar"
+    out.parent.mkdir()
+    config = str(home / "fieldgate.yaml")
+    assert main(["fit", str(good), "--config", config, "--bundle", str(folder)]) == OK
+    assert capsys.readouterr().out.startswith(f"{folder}: pump 1.0, calibrated from 300 rows; `fieldgate model pack")
+    assert not (home / "state").exists(), "nothing is kept here"
+    (home / "keys").mkdir()
+    assert main(["model", "keygen", str(home / "keys" / "plant")]) == OK
+    assert main(["model", "pack", str(folder), "--key", str(home / "keys" / "plant.key"), "--out", str(out)]) == OK
+    text = (home / "fieldgate.yaml").read_text().replace("calibrate: 100", "model: bundles/pump")
+    (home / "fieldgate.yaml").write_text(f"models: {{keys: keys}}\n{text}")
+    capsys.readouterr()
+    day = recording(home, "day.csv", 600, slice(300, 400))
+    assert main(["replay", str(day), "--config", config]) == OK
+    bodies = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    raised = [body for body in bodies if body.get("state") == "active-unacknowledged"]
+    assert raised[0]["model"] == {"name": "bundles/pump", "version": "1.0"}
+    assert {part["tag"] for part in raised[0]["contributions"][:2]} == {"pump.flow", "pump.power"}
+
+
+def test_without_its_bundle_a_replay_falls_back_as_the_gateway_does(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, day = home / "fieldgate.yaml", recording(home, "day.csv", 600, slice(300, 400))
+    text = path.read_text()
+    path.write_text(text.replace("calibrate: 100", "calibrate: 100, model: bundles/none"))
+    assert main(["replay", str(day), "--config", str(path)]) == FAILED
+    assert "no version of none is active" in capsys.readouterr().err
+    path.write_text(text.replace("calibrate: 100", "calibrate: 100, model: bundles/none, fallback: default"))
+    assert main(["replay", str(day), "--config", str(path)]) == OK
+    bodies = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [body["model"]["name"] for body in bodies if body.get("state") == "active-unacknowledged"] == ["default"]
+
+
+def test_a_bundle_of_too_few_rows_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = recording(home, "short.csv", 150)
+    asked = ["fit", str(short), "--config", str(home / "fieldgate.yaml"), "--bundle", str(home / "out")]
+    assert main(asked) == FAILED
+    assert "it has 150 rows, 180 are needed" in capsys.readouterr().err
 
 
 def test_a_recording_that_is_too_short_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

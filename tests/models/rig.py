@@ -38,7 +38,8 @@ async def until(condition: Any, what: str) -> None:
 class Rig:
     """One gateway's models, with two assets of model bundles/pump-7."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, *, fallback: bool = False, **settings: Any) -> None:
+        self.fallback = fallback
         self.folder, self.state = folder, folder / "state"
         keys = folder / "keys"
         for one in (self.state, keys, folder / "bundles"):
@@ -60,7 +61,7 @@ class Rig:
         ties = Ties(self.clock, SilentLog(), self.health, self.told)
         self.models = Models(self.settings, self.folder, self.state, ties, look_every=0.05)
         self.models.late = self.late
-        assets = [Watched(name, TAGS, UNITS, 1.0) for name in ("north", "south")]
+        assets = [Watched(name, TAGS, UNITS, 1.0, self.fallback) for name in ("north", "south")]
         remote = self.models.scorer("bundles/pump-7", assets)
         self.remote: Remote = remote
 

@@ -6,9 +6,11 @@ The model is a linear autoencoder over five rows of the eight tags of SKAB, fitt
 import csv
 import gzip
 import json
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+import textwrap
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from numpy.typing import NDArray
 from onnx import helper
 
@@ -25,7 +28,8 @@ from gateway.models.session import open_session
 from tests.e2e.site import Site, until
 from tests.models.made import constant, info, node, serialised
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data" / "skab"
+ROOT = Path(__file__).parents[2]
+DATA = ROOT.parent / "shared" / "data" / "skab"
 WINDOW, CODE = 5, 12
 
 pytestmark = [
@@ -54,7 +58,7 @@ class Fitted:
 
     def write(self, folder: Path, version: str) -> Path:
         """The folder that a data scientist brings."""
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "model.onnx").write_bytes(self.model)
         (folder / "manifest.json").write_text(json.dumps({**self.manifest, "version": version}))
         return folder
@@ -117,76 +121,97 @@ def test_it_tells_the_faults_of_skab_from_its_normal_running(fitted: Fitted, tmp
     np.testing.assert_allclose(answers.contrib.sum(axis=1), 1.0, rtol=1e-5)
 
 
+def chapter() -> str:
+    """How docs/models.md says that it is done, for a model of this name."""
+    return (ROOT / "docs/models.md").read_text().partition("## The manifest")[0].replace("pump-7", "skab")
+
+
+def documented() -> list[list[str]]:
+    """The commands of the chapter, in its order, as the words after `fieldgate model`."""
+    lines = [line.strip() for line in chapter().splitlines()]
+    return [shlex.split(line)[2:] for line in lines if line.startswith("fieldgate model ")]
+
+
+def configured() -> dict[str, Any]:
+    """What the chapter writes into `fieldgate.yaml`."""
+    block = chapter().partition("\n   models:")[2].partition("```")[0]
+    found: dict[str, Any] = yaml.safe_load(textwrap.dedent(f"   models:{block}"))
+    return found
+
+
 class Plant:
     """A gateway whose one asset is judged by the bundle skab, and an operator at its command line."""
 
     def __init__(self, folder: Path) -> None:
         waves = {name: {"wave": "noise"} for name in tags()}
         device = {"device": "bench", "adapter": "sim", "every": "50ms", "tags": waves}
-        asset = {"tags": [f"bench.{name}" for name in waves], "model": "bundles/skab", "alarm": {"on_delay": "200ms"}}
-        models = {"keys": str(folder / "keys"), "rows": 20, "deadline": "5s"}
+        written = configured()
+        model = written["assets"]["skab"]["model"]
+        asset = {"tags": [f"bench.{name}" for name in waves], "model": model, "alarm": {"on_delay": "200ms"}}
+        models = {**written["models"], "rows": 20, "deadline": "5s"}
         for name in ("keys", "bundles"):
             (folder / name).mkdir()
-        self.folder, self.bundle = folder, folder / "bundles/skab.tar"
+        self.folder = folder
         self.site = Site(folder, [device], assets={"valve": asset}, models=models, telemetry="off")
 
-    def model(self, verb: str, *arguments: str | Path) -> tuple[int, str, str]:
-        """`fieldgate model …`."""
+    def model(self, verb: str, *arguments: str) -> tuple[int, str, str]:
+        """`fieldgate model …`, in the folder of the configuration."""
         located: list[str | Path] = ["--config", self.site.config] if verb not in ("keygen", "pack") else []
         located += ["--state", self.site.state] if verb in ("list", "shadow", "promote", "rollback") else []
         command = [sys.executable, "-m", "gateway", "model", verb, *arguments, *located]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=60.0, check=False)
+        ran = subprocess.run(command, capture_output=True, text=True, timeout=60.0, check=False, cwd=self.folder)
         return ran.returncode, ran.stdout, ran.stderr
-
-    def pack(self, folder: Path, out: Path) -> None:
-        packed = self.model("pack", folder, "--key", self.folder / "plant.key", "--out", out)
-        assert packed[0] == OK, packed
 
 
 def test_packed_verified_shadowed_and_promoted_by_the_documented_steps(fitted: Fitted, tmp_path: Path) -> None:
-    plant = Plant(tmp_path)
-    make_and_check(plant, fitted)
+    """Every command of docs/models.md, word by word, in its order; between them what the text says."""
+    plant, steps = Plant(tmp_path), documented()
+    verbs = ["keygen", "pack", "verify", "pack", "shadow", "list", "promote", "rollback"]
+    assert [step[0] for step in steps] == verbs, "the chapter and this test tell the same story"
+    make_and_check(plant, fitted, steps[:3])
     with plant.site as site:
         site.start()
         valve = until(lambda: (one := site.asset("valve"))["alarm"] == "active-unacknowledged" and one, "it alarms")
         assert valve["score"] > valve["threshold"] == pytest.approx(fitted.manifest["threshold"], abs=1e-3)
-        try_and_exchange(plant, fitted)
+        try_and_exchange(plant, fitted, steps[3:])
     assert "Traceback" not in site.log.read_text()
 
 
-def make_and_check(plant: Plant, fitted: Fitted) -> None:
+def make_and_check(plant: Plant, fitted: Fitted, steps: Sequence[Sequence[str]]) -> None:
     """On the maker's desk: a key, a folder, a signed bundle."""
-    folder = plant.folder
-    assert plant.model("keygen", folder / "plant")[0] == OK
+    folder, (keygen, pack, verify) = plant.folder, steps
+    fitted.write(folder / "skab-model", "1.0")
+    assert plant.model(*keygen)[0] == OK
     assert (folder / "plant.key").stat().st_mode & 0o077 == 0
     (folder / "plant.pub").rename(folder / "keys/plant.pub")
-    first = fitted.write(folder / "a", "1.0")
-    plant.pack(first, plant.bundle)
-    code, said, _ = plant.model("verify", plant.bundle, "--json")
+    assert (packed := plant.model(*pack))[0] == OK, packed
+    code, said, _ = plant.model(*verify, "--json")
     assert (code, json.loads(said)["provider"]) == (OK, "cpu")
-    code, said, _ = plant.model("verify", first)
+    code, said, _ = plant.model("verify", "skab-model")
     assert (code, said.partition(":")[0]) == (FAILED, "refused"), "it is not signed"
 
 
-def try_and_exchange(plant: Plant, fitted: Fitted) -> None:
+def try_and_exchange(plant: Plant, fitted: Fitted, steps: Sequence[Sequence[str]]) -> None:
     """On the plant floor, while the gateway runs."""
-    plant.pack(fitted.write(plant.folder / "b", "1.1"), plant.folder / "new.tar")
-    assert plant.model("shadow", plant.folder / "new.tar") == (OK, "1.1 is shadow\n", "")
+    pack, shadow, look, promote, rollback = steps
+    fitted.write(plant.folder / "skab-model", "1.1")
+    assert (packed := plant.model(*pack))[0] == OK, packed
+    assert plant.model(*shadow) == (OK, "1.1 is shadow\n", "")
     report = plant.site.state / "models/skab/report.txt"
     until(lambda: report.exists() and "kept  rows" in report.read_text(), "they are compared", 60.0)
-    assert "windows scored by both" in plant.model("list")[1]
-    assert plant.model("promote", "skab") == (OK, "1.0 is standby; 1.1 is active\n", "")
+    assert "windows scored by both" in plant.model(*look)[1]
+    assert plant.model(*promote) == (OK, "1.0 is standby; 1.1 is active\n", "")
     [state] = plant.site.status()["models"]
     assert (state["active"], state["provider"], state.get("calls_failed", 0)) == ("1.1", "cpu", 0)
-    assert plant.model("rollback", "skab")[0] == OK
-    assert "1.0          active" in plant.model("list")[1]
+    assert plant.model(*rollback)[0] == OK
+    assert "1.0          active" in plant.model(*look)[1]
     assert plant.model("promote", "other")[0] == FAILED
 
 
 def test_a_recording_is_replayed_through_the_model(fitted: Fitted, tmp_path: Path) -> None:
     """What the daemon would have said to valve1_3: the same scores as the model gives by itself."""
     plant = Plant(tmp_path)
-    make_and_check(plant, fitted)
+    make_and_check(plant, fitted, documented()[:3])
     rows, label = (
         column(DATA / kind / "valve1_3.csv.gz", *names) for kind, names in (("data", ()), ("labels", ("label",)))
     )

@@ -83,7 +83,7 @@ def test_streaming_continues_from_the_calibration_without_a_seam() -> None:
     z = (normal(1, seed=3)[0] - reference.m) / reference.s
     e = reference.last + (z - reference.last) * (2 / (reference.spans + 1))[:, None]
     d = e - reference.mu
-    want = np.mean([np.sqrt(d[k] @ reference.P[k] @ d[k] / 4) / reference.c[k] for k in range(3)])
+    want = np.sqrt(np.mean([d[k] @ reference.P[k] @ d[k] / 4 / reference.c[k] ** 2 for k in range(3)]))
     assert detector.score(ONE, normal(1, seed=3)).score[0] == pytest.approx(want, rel=1e-4)
 
 
@@ -149,6 +149,19 @@ def test_a_bad_tag_fades_out_of_the_score_and_is_foretold_by_the_others() -> Non
     assert scores[-1].score[0] < scores[-1].threshold[0]
     assert abs(scores[-1].contrib[0, 2]) < 0.05
     assert scores[-1].expected[0, 2] == pytest.approx(50, abs=8)
+
+
+def test_a_lost_tag_goes_with_the_others_when_the_load_changes() -> None:
+    rng = np.random.default_rng(16)
+    load = np.repeat(rng.uniform(-2, 2, 40), 50)[:, None]  # a load that changes each 50 rows, and four tags that follow
+    rows = 50 + load * [1.0, 2.0, -1.0, 0.5] + rng.normal(0, 0.1, (2000, 4))
+    whole, lost = Detector(4, [Member(RATE, 1500)]), Detector(4, [Member(RATE, 1500)])
+    feed(whole, rows[:1500])
+    feed(lost, rows[:1500])
+    rows = rows[1500:]
+    all_good = max(float(one.score[0]) for one in feed(whole, rows))
+    rows[7:, 1] = np.nan
+    assert max(float(one.score[0]) for one in feed(lost, rows)) < 1.2 * all_good
 
 
 @pytest.mark.parametrize("bad", [2, 4, 7])

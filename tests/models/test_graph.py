@@ -20,14 +20,13 @@ def reference(x: NDArray[Any], e: NDArray[Any], a: NDArray[Any], bank: Arrays, a
     smooth = e + (np.where(np.isnan(z), e, z) - e) * alpha
     d = smooth - mu
     r = np.einsum("bkij,bkuj->bkui", p, d)
-    scale = np.sqrt((d * r).sum(axis=-1, keepdims=True))
-    share = d * r / scale**2
-    contrib = (share * scale).sum(axis=1) / scale.sum(axis=1)
+    parts = (d * r).mean(axis=1)
+    score = np.sqrt(parts.sum(axis=-1, keepdims=True))
     residual = r * v
     expected = m + s * (smooth - residual)[:, :1]
     return {
-        "score": scale.mean(axis=1),
-        "contrib": contrib,
+        "score": score,
+        "contrib": parts / score**2,
         "expected": expected,
         "e_out": smooth,
         "residual": residual,

@@ -14,7 +14,7 @@ from gateway.pipeline import Outward, Pipeline
 from gateway.replay import Kept
 from gateway.sdk import Batch, DeviceConfig, TagConfig, TagTable
 from gateway.sdk.errors import ConfigError
-from gateway.stages.score import Abstain, Scorer, Scores
+from gateway.stages.score import Abstain, Scores
 
 SECOND = 10**9
 ALARM = AlarmConfig(on_delay=2.0, off_delay=2.0)
@@ -22,6 +22,8 @@ ALARM = AlarmConfig(on_delay=2.0, off_delay=2.0)
 
 class Slow:
     """Scores with the first tag; the answer is fetched later, or given at once."""
+
+    out = False
 
     def __init__(self, width: int, *, late: bool) -> None:
         self.width, self.late = width, late
@@ -50,8 +52,8 @@ def alarms(delay: int, *, late: bool) -> tuple[list[tuple[int, str]], dict[str, 
     config = AssetConfig(tags=["p.a", "p.b"], model="bundles/slow", alarm=ALARM)
     slow = Slow(2, late=late)
 
-    def own(model: str, assets: Any) -> Scorer:
-        assert (model, assets) == ("bundles/slow", [Watched("one", ["p.a", "p.b"], ["", ""], 1.0)])
+    def own(model: str, assets: Any) -> Slow:
+        assert (model, assets) == ("bundles/slow", [Watched("one", ["p.a", "p.b"], ["", ""], 1.0, baseline=86400.0)])
         return slow
 
     out = Kept()

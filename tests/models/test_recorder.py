@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gateway.models import recorder
-from gateway.models.recorder import Recorder, RecordingMissingError, recorded, size
+from gateway.models.recorder import Recorder, RecordingMissingError, began, pieces, recorded, size
 
 TAGS = [["a", "b"], ["c", "d"], ["e"]]
 NAMES = ["one", "two", "three"]
@@ -72,3 +72,28 @@ def test_what_the_disk_does_not_take_is_bounded_in_memory(tmp_path: Path, monkey
     assert rec.dropped == 50
     ((asset, block),) = rec.take()
     assert (asset, len(block)) == (0, 50 * 24)
+
+
+def test_a_span_of_it_is_read_segment_by_segment(tmp_path: Path) -> None:
+    assert began(tmp_path, "one") is None
+    rec = made(tmp_path, 8 * 1024)
+    for start in range(0, 5000, 10):
+        feed(rec, 10, start)
+    time, x = recorded(tmp_path, "one", TAGS[0])
+    assert began(tmp_path, "one") == time[0]
+    for first, last in ((4700, 4990), (0, 10_000), (4999, 4999), (6000, 7000)):
+        found = list(pieces(tmp_path, "one", TAGS[0], (first, last)))
+        inside = (time >= first) & (time <= last)
+        assert [at for one, _ in found for at in one.tolist()] == time[inside].tolist()
+        assert np.array_equal(np.concatenate([np.zeros((0, 2)), *(part for _, part in found)]), x[inside])
+    assert len(list(pieces(tmp_path, "one", TAGS[0], (4999, 4999)))) == 1, "the others are not looked into"
+    with pytest.raises(RecordingMissingError):
+        list(pieces(tmp_path, "one", ["a", "x"], (0, 1)))
+
+
+def test_a_segment_that_holds_no_whole_row_is_passed_over(tmp_path: Path) -> None:
+    feed(made(tmp_path), 10)
+    [segment] = (tmp_path / "one").glob("*.rec")
+    (tmp_path / "one/00000007.rec").write_bytes(segment.read_bytes()[:-5][:12])
+    (tmp_path / "one/00000008.rec").write_bytes(b"")
+    assert [len(time) for time, _ in pieces(tmp_path, "one", TAGS[0], (0, 100))] == [10]

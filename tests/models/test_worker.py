@@ -225,6 +225,7 @@ class Desk:
 
     def __init__(self, members: int = 2, limits: Limits = LIMITS) -> None:
         self.limits, self.answers, self.faults = limits, dict[int, Scores](), list[str]()
+        self.members = members
         self.remote = Remote("pump-7", members, WIDTH, self)
         self.remote.late = self.late
         self.tasks: list[asyncio.Task[None]] = []
@@ -240,7 +241,7 @@ class Desk:
         """Nothing to note."""
 
     def engine(self, model: bytes | None = None, version: str = "1.0", **more: Any) -> Engine:
-        places = np.broadcast_to(np.arange(WIDTH), (8, WIDTH))
+        places = np.broadcast_to(np.arange(WIDTH), (self.members, WIDTH))
         one = Engine(bundle(model, version, **more), places, self.limits, self.remote)
         self.tasks.append(asyncio.get_running_loop().create_task(one.run()))
         return one
