@@ -19,6 +19,7 @@ from gateway.sdk.batch import Batch, Kind
 from gateway.sdk.quality import UNCERTAIN_ENGINEERING_UNITS_EXCEEDED, is_good
 from gateway.sdk.tags import TagTable
 from gateway.stages.condition import Mode
+from gateway.stages.dating import Dating
 from gateway.stages.features import Gathered, gather
 from gateway.stages.operating import Operating
 from gateway.stages.score import Abstain, Scores
@@ -55,6 +56,7 @@ class Pipeline:
         self.scored: list[tuple[int, NDArray[np.int64], Gathered, Scores]] = []  # last turn, for views and evaluation
         self.changed: Callable[[Transition, AlarmEvent], None] = lambda _change, _told: None  # of each alarm
         self._table, self._watch, self._out = table, watch, out
+        self._dating = Dating(len(watch.names))
         self._teller = AlarmTeller(table, watch)
         self._cohort_of, self._place = watch.places()
         self._waiting: dict[int, tuple[int, NDArray[np.int64], Gathered, NDArray[np.int64]]] = {}  # by ticket
@@ -70,8 +72,8 @@ class Pipeline:
         self.counters.update(old.counters)
         self.image.take_over(old.image, moves)
         if same:
-            self._waiting = old._waiting
-            self._teller.take_over(old._teller)
+            self._waiting, self._dating = old._waiting, old._dating  # noqa: SLF001 - of its own class
+            self._teller.take_over(old._teller)  # noqa: SLF001 - of its own class
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -140,7 +142,7 @@ class Pipeline:
         members = self._place[assets]
         image = self.image
         seen = gather(cohort.index[members], image.value, image.status, image.time)
-        time = np.where(seen.time > 0, seen.time, received)
+        time = self._dating.carry(assets, np.where(seen.time > 0, seen.time, received), received)
         if cohort.sensors is not None:
             seen = self._without_faults(cohort, members, seen, time)
         scores = cohort.scorer.score(members, seen.x)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gateway.config.assets import AlarmConfig, AssetConfig
+from gateway.config.assets import AlarmConfig, AssetConfig, RuleConfig
 from gateway.deliver.event import Class
 from gateway.ingest.gate import Gate
 from gateway.models.cohorts import assemble
@@ -218,3 +218,22 @@ def test_readings_of_the_past_go_out_as_such_and_touch_nothing_else(telemetry: M
     assert counters["readings_total"] == 5
     assert counters["readings_not_sent_total"] == (5 if telemetry == "off" else 0)
     assert counters["rows_evaluated_total"] == 0
+
+
+@pytest.mark.parametrize("skew", [0, -3600, 3600])
+def test_delays_go_on_over_a_value_that_is_dated_by_its_last_change(skew: int) -> None:
+    """As many OPC UA servers do, with a clock of their own: it jumped once, and stays there."""
+    device = DeviceConfig(device="boiler", adapter="x", tags={"t": TagConfig(unit="°C")})
+    table, out = TagTable.build([device]), Kept()
+    hot = RuleConfig(tag="boiler.t", above=100.0, alarm=AlarmConfig(on_delay=3.0, off_delay=2.0))
+    watch = assemble({"boiler": AssetConfig(tags=["boiler.t"], rules={"hot": hot})}, table).watch
+    pipeline = Pipeline(table, watch, Outward("g", out, lambda c, n: f"{c}/{n}", "off"))
+    start = 10 * 3600
+    for second, value, changed in [(s, 110.0, 1) for s in range(1, 7)] + [(s, 50.0, 7) for s in range(7, 12)]:
+        time = np.array([(start + changed + skew) * SECOND])
+        scan = Batch.of(table.groups[0], np.array([value]), (start + second) * SECOND, time=time)
+        pipeline.process([scan], scan.received)
+    alarms = [json.loads(message.body) for message in out.take() if message.cls is Class.ALARM]
+    assert [alarm["state"] for alarm in alarms] == ["active-unacknowledged", "returned-unacknowledged"]
+    hour = 10 + skew // 3600
+    assert [alarm["time"][11:19] for alarm in alarms] == [f"{hour:02}:00:04", f"{hour:02}:00:09"]

@@ -91,13 +91,13 @@ class Readiness:
             self._arrive(pairs)
 
     def take_over(self, old: "Readiness", moved: Mapping[int, int]) -> None:
-        """Go on from another account of the same assets; `moved` says which number a scan group has here, by its old."""
+        """Go on from another account of the same assets; `moved`: the number that a scan group has here, by its old."""
         place = {pair: number for number, pair in enumerate(self._pairs)}
-        for number, (asset, group) in enumerate(old._pairs):
+        for number, (asset, group) in enumerate(old._pairs):  # noqa: SLF001 - of its own class
             here = place.get((asset, moved.get(group, -1)))
             if here is not None:
-                self._absent[here] = old._absent[number]
-                if old._fresh[number]:
+                self._absent[here] = old._absent[number]  # noqa: SLF001 - of its own class
+                if old._fresh[number]:  # noqa: SLF001 - of its own class
                     self._arrive(np.array([here]))
 
     def _arrive(self, pairs: NDArray[np.int64]) -> None:

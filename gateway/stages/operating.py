@@ -67,7 +67,7 @@ class Operating:
 
     def take_over(self, old: "Operating") -> None:
         """Go on from another account of the same assets."""
-        self.runs, self._seen, self._held = old.runs, old._seen, old._held
+        self.runs, self._seen, self._held = old.runs, old._seen, old._held  # noqa: SLF001 - of its own class
 
     def look(
         self, assets: NDArray[np.int64], value: NDArray[np.float64], status: NDArray[np.uint32], time: int

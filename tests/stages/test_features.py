@@ -63,6 +63,31 @@ def test_readiness_agrees_with_a_plain_model(steps: list[tuple[bool, set[int]]])
                 fresh[asset] |= groups & want
 
 
+@given(
+    st.lists(st.tuples(st.booleans(), st.sets(st.integers(0, 3), min_size=1)), max_size=40),
+    st.integers(0, 40),
+    st.permutations(range(4)),
+)
+def test_under_other_numbers_it_goes_on_where_it_was(
+    steps: list[tuple[bool, set[int]]], cut: int, numbers: list[int]
+) -> None:
+    wants = [[0], [1, 2], [0, 1, 2, 3], [3]]
+    stays, one = Readiness(wants, 4), Readiness(wants, 4)
+    now = {group: group for group in range(4)}
+    for place, (is_read, groups) in enumerate(steps):
+        if place == cut:
+            now = dict(enumerate(numbers))
+            moved = Readiness([[now[group] for group in groups] for groups in wants], 4)
+            moved.take_over(one, now)
+            one = moved
+        if is_read:
+            due = one.read([now[group] for group in sorted(groups)])
+            assert sorted(due.tolist()) == sorted(stays.read(sorted(groups)).tolist())
+        else:
+            one.lost(now[group] for group in groups)
+            stays.lost(groups)
+
+
 def test_gather_takes_good_values_only() -> None:
     status = np.array([0, quality.BAD_TIMEOUT, quality.UNCERTAIN_LAST_USABLE_VALUE, 0], np.uint32)
     seen = gather(
