@@ -3,19 +3,21 @@
 import asyncio
 import gc
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from gateway.changes import Changes, Gateways, Reading
 from gateway.config.load import Configuration
 from gateway.deliver.event import AlarmEvent, Class, GatewayEvent
 from gateway.deliver.outbox import Outbox
-from gateway.deliver.publisher import Publisher
 from gateway.deliver.upkeep import drain, report
 from gateway.ingest.certificates import CertificateWatch
 from gateway.ingest.connections import PART, AdapterOf, Connections, part
+from gateway.ingest.defence import Defence
 from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner, Surroundings, broken, part_of
 from gateway.judging import Outside
@@ -25,14 +27,14 @@ from gateway.models.session import open_session
 from gateway.models.tending import News
 from gateway.operators.commands import Commands
 from gateway.operators.desk import Desk
-from gateway.operators.devices import DeviceStates
 from gateway.operators.plant import Plant
-from gateway.operators.writing import Around, Writing
+from gateway.operators.writing import Around, Parts, Writing
 from gateway.ops.files import RealFiles
 from gateway.ops.health import Health, State
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.systemd import notify
 from gateway.ops.watchdog import Progress, Stage, Watchdog
+from gateway.outlet import Heard, Outlet
 from gateway.running import Lasting, Running
 from gateway.sdk.batch import Batch
 from gateway.sdk.clock import Clock
@@ -51,8 +53,15 @@ class Gateway:
     """One running gateway. `running` is what runs of its configuration; all else lasts as long as the daemon."""
 
     def __init__(
-        self, configuration: Configuration, adapter_of: AdapterOf, state: Path, clock: Clock, log: Any
+        self,
+        configuration: Configuration,
+        adapter_of: AdapterOf,
+        state: Path,
+        clock: Clock,
+        log: Any,
+        reading: Reading | None = None,
     ) -> None:
+        """`reading` reads the configuration anew; without it nothing can be changed while the gateway runs."""
         root = configuration.root
         self.clock, self.log, self.state = clock, log, state
         self.health = Health(clock)
@@ -66,17 +75,19 @@ class Gateway:
         self.lasting = Lasting(outside, self.outbox, self.gate, self.supervisor, self.watchdog)
         budget = asyncio.Semaphore(CONNECTS_AT_ONCE)
         self._around = Surroundings(clock, log, self.health, budget, self._announce)
-        self.connections = Connections(adapter_of, self.gate, self._around, state)
+        self.defence = Defence(state, clock, log, self.health, self._announce, root.limits)
+        self.connections = Connections(adapter_of, self.gate, self._around, state, self.defence.runner)
         self.certificates = CertificateWatch(clock, state, log, self._announce)
         self.running = running = Running(configuration, self.lasting)
+        self.connections.prepare(running.wanted)
         running.runners = self.connections.turnover(running.wanted).all
         self.desk = Desk(Commands(running.pipeline, running.watch, root.alarms.shelve, clock.wall_ns), state,
                          root.gateway.id, log)  # fmt: skip
         self.plant = Plant(running.table, running.pipeline.image, running.runners, clock)
         self.writing = Writing(self.plant, running.watch, Around(root, state, clock, log, self.health, self._announce))
-        self.publisher: Publisher | None = None
-        self.devices: DeviceStates | None = None
-        self._speak()
+        self.changes = self._changes(configuration, reading) if reading else None
+        self.outlet = Outlet(self.outbox, clock, log, self.health, Heard(self.desk, self.writing))
+        self.outlet.go_on(running, anew=True)
         self._settle()
 
     @property
@@ -95,12 +106,14 @@ class Gateway:
         """Run until `stop` is set, then leave with nothing lost. Raises GivenUpError when a part fails too often."""
         await self._open()
         self._supervise(self.running.runners)
-        if self.publisher:
-            self.supervisor.add("publisher", self.publisher.run)
-        for name, one in [("sweep", self._sweep), ("certificates", self.certificates.run), *self.writing.parts()]:
-            self.supervisor.add(name, one)
-        self.supervisor.add("watchdog", self.watchdog.run)
-        self._supervise_judging()
+        own: Parts = [("sweep", self._sweep), ("certificates", self.certificates.run), ("watchdog", self.watchdog.run)]
+        if self.changes:
+            own.append(("changes", self.changes.run))
+            if every := self.running.configuration.root.gateway.watch:
+                own.append(("configuration watch", partial(self.changes.watch, every)))
+        self._supervise_all(
+            [*self.outlet.parts(), *own, *self.writing.parts(), *self.defence.parts(), *self._judging()]
+        )
         parts = asyncio.create_task(self.supervisor.run(), name="supervisor")
         gc.collect()
         gc.freeze()  # what lives for ever is not looked at again
@@ -123,6 +136,7 @@ class Gateway:
         if judging.judged.detectors:
             await asyncio.to_thread(open_session)
         self._tell_broken({})
+        await self.defence.open()
 
     async def _leave(self, parts: "asyncio.Task[None]", ended: "asyncio.Task[bool]") -> None:
         """Stop reading, work on what came, bring it to disk and broker as far as time allows, close."""
@@ -130,9 +144,9 @@ class Gateway:
         ended.cancel()
         await self.supervisor.end(PART, STOP_WITHIN)
         self.gate.turn()
-        if self.publisher:
-            await drain(self.outbox, self.publisher, self.clock, DRAIN_WITHIN)
-            await self.publisher.stop()
+        if self.outlet.publisher:
+            await drain(self.outbox, self.outlet.publisher, self.clock, DRAIN_WITHIN)
+        await self.outlet.stop()
         parts.cancel()
         [outcome] = await asyncio.gather(parts, return_exceptions=True)
         await self.outbox.close(STOP_WITHIN)
@@ -140,18 +154,30 @@ class Gateway:
         self._remember()
         await self.keeping.close()
         await self.writing.close()
+        await self.defence.close()
         self.fitter.end(finish=False)
         if isinstance(outcome, BaseException) and not isinstance(outcome, asyncio.CancelledError):
             raise outcome
 
     # -- another configuration ---------------------------------------------------------------------------------------
 
-    async def change(self, configuration: Configuration) -> None:
+    def _changes(self, configuration: Configuration, reading: Reading) -> Changes:
+        target = Gateways(self.change, self._silent, self._announce, self.clock, self.log)
+        return Changes(configuration, self.state, reading, target)
+
+    def _silent(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of these devices that give no data, and why."""
+        parts = {name: self.health.part(part_of(name)) for name in names}
+        return {name: one.why or one.state.value for name, one in parts.items() if one and one.state is not State.OK}
+
+    async def change(self, configuration: Configuration) -> list[str]:
         """Let another configuration take over while all that it leaves as it is runs on. One at a time.
 
-        Raises what the constructors of its adapters and models raise; then nothing has changed.
+        Gives the devices whose connections were made anew. Raises what the constructors of its adapters and models
+        raise; then nothing has changed.
         """
         old, new = self.running, await asyncio.to_thread(Running, configuration, self.lasting, self.running)
+        await asyncio.to_thread(self.connections.prepare, new.wanted)
         turnover = self.connections.turnover(new.wanted, old.runners)
         new.runners = turnover.all
         await self.supervisor.remove(map(part, turnover.go), STOP_WITHIN)
@@ -163,56 +189,39 @@ class Gateway:
             self.gate.release()
         for name in old.devices.keys() - new.devices.keys():
             self.health.forget(part_of(name))
+        anew = [device.name for runner in turnover.come for device in runner.connection.devices]
+        for name in anew:
+            self.health.report(part_of(name), State.STARTING)
         self._supervise(turnover.come)
         self._tell_broken(old.configuration.broken)
+        return anew
 
     async def _exchange(self, old: Running, new: Running) -> None:
         """Between two turns."""
-        speaks_anew = old.configuration.root.mqtt != new.configuration.root.mqtt or new.speech.bound
-        if speaks_anew and self.publisher:
-            await self.publisher.stop()
-        if speaks_anew:
+        anew = self.outlet.differs(old, new)
+        if anew:
+            await self.outlet.stop()
             await self.supervisor.remove(["publisher"], STOP_WITHIN)
         if not new.same:
-            await self.supervisor.remove(["models", "timed assets"], STOP_WITHIN)
-            self._keep()
-            self._remember()
-            await self.keeping.restore(new.judging.learning, new.judging.records)
-            new.judging.records.take_over(old.judging.records)
-            old.bid_farewell(set(new.watch.names), self.clock.wall_ns())
+            await self._judge_anew(old, new)
         new.take_over()
         self.running = new
         self.plant.go_on(new.table, new.pipeline.image, new.runners)
         self.desk.commands.go_on(new.pipeline, new.watch, new.configuration.root.alarms.shelve)
         come, gone = await self.writing.go_on(None if new.same else new.watch)
-        if speaks_anew:
-            self._speak()
-        elif self.devices:
-            self.devices.go_on(new.table, new.pipeline.image)
+        self.outlet.go_on(new, anew=anew)
         self._settle()
         await self.supervisor.remove(gone, STOP_WITHIN)
-        for name, one in come:
-            self.supervisor.add(name, one)
-        if speaks_anew and self.publisher:
-            self.supervisor.add("publisher", self.publisher.run)
-        if not new.same:
-            self._supervise_judging()
+        self._supervise_all([*come, *(self.outlet.parts() if anew else ()), *([] if new.same else self._judging())])
 
-    def _speak(self) -> None:
-        """A publisher for what runs, where there is a broker."""
-        root, running = self.running.configuration.root, self.running
-        self.publisher = self.devices = None
-        if root.mqtt is None:
-            return
-        self.publisher = Publisher(self.outbox, root.mqtt, root.gateway.id, self.clock, self.log)
-        running.speech.give(self.publisher, running.pipeline.image, running.watch.names)
-        if root.mqtt.commands:
-            self.desk.listen(self.publisher)
-        self.writing.listen(self.publisher)
-        if running.speech.node is None:  # an edge node speaks of devices by births and deaths
-            self.devices = DeviceStates(
-                running.table, running.pipeline.image, self.health, self.clock, root.gateway.id, self.publisher
-            )
+    async def _judge_anew(self, old: Running, new: Running) -> None:
+        """What is known of assets goes over as it would at a restart, and alarms as they are."""
+        await self.supervisor.remove(["models", "timed assets"], STOP_WITHIN)
+        self._keep()
+        self._remember()
+        await self.keeping.restore(new.judging.learning, new.judging.records)
+        new.judging.records.take_over(old.judging.records)
+        old.bid_farewell(set(new.watch.names), self.clock.wall_ns())
 
     def _settle(self) -> None:
         """What follows from what runs."""
@@ -221,7 +230,7 @@ class Gateway:
         self.keeping.history = root.alarms.history
         self.certificates.watch([runner.adapter for runner in running.runners])
         running.told_by(self.writing.note)
-        running.look_after(self.lasting, self.publisher, self.desk.commands, self.writing, self.certificates)
+        running.look_after(self.lasting, self.outlet.publisher, self.desk.commands, self.writing, self.certificates)
         if running.judging.models:
             running.judging.models.late = self._late
 
@@ -229,12 +238,15 @@ class Gateway:
         for runner in runners:
             self.supervisor.add(part(runner), runner.run)
 
-    def _supervise_judging(self) -> None:
+    def _supervise_all(self, parts: Parts) -> None:
+        for name, one in parts:
+            self.supervisor.add(name, one)
+
+    def _judging(self) -> Parts:
+        """What is run for the assets."""
         judging = self.running.judging
-        if judging.models:
-            self.supervisor.add("models", judging.models.run)
-        if judging.judged.timed:
-            self.supervisor.add("timed assets", self._score_by_time)
+        models: Parts = [("models", judging.models.run)] if judging.models else []
+        return models + ([("timed assets", self._score_by_time)] if judging.judged.timed else [])
 
     def _tell_broken(self, known: Mapping[str, str]) -> None:
         running = self.running
@@ -274,9 +286,10 @@ class Gateway:
             if self.gate.held:
                 continue  # another configuration is taking over
             self.running.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
-            report(self.health, self.outbox, self.publisher)
-            if self.devices:
-                self.devices.tell()
+            report(self.health, self.outbox, self.outlet.publisher)
+            self.keeping.report(self.health)
+            if self.outlet.devices:
+                self.outlet.devices.tell()
             self.running.judging.flood.look(self.clock.wall_ns())
             await self.desk.look()
             answers = await asyncio.to_thread(collect, self.state)

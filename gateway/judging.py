@@ -68,7 +68,9 @@ class Judging:
                 self.recorder.note(assets, seen.time, seen.x)
 
     def _learnt(self, asset: str, rows: int) -> None:
-        text = f"{asset} has learnt from {rows} rows and judges from now on"
+        beside = self.judged.watch.configs[self.judged.watch.names.index(asset)].fallback == DEFAULT
+        what = "is there for when its model is out" if beside else "judges from now on"
+        text = f"{asset} has learnt from {rows} rows and {what}"
         self._outside.announce(asset, "calibrated", text, {})
 
     def _users_models(self, configuration: Configuration) -> "Models | None":

@@ -1,7 +1,7 @@
 """What must survive a restart, on its way to the thread that keeps it: calibrations, memories, alarms, recordings."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,12 @@ from typing import Any
 from gateway.models.learning import Learning
 from gateway.models.recorder import Recorder
 from gateway.operators.records import AlarmRecords
+from gateway.ops.health import Health, State
+from gateway.ops.metrics import Sample
 from gateway.sdk import Clock
 from gateway.state.history import FILE
 from gateway.state.store import StateStore
+from gateway.state.thread import REMEDY, StateThread
 
 
 class Beside:
@@ -44,7 +47,7 @@ class Keeping:
     def __init__(self, state: Path, clock: Clock, log: Any, history: int) -> None:
         """`history`: changes of alarms' states that are kept."""
         self._path, self._clock, self._log, self.history = state / FILE, clock, log, history
-        self._thread = Beside("state", log)
+        self._thread = StateThread("state", log)
         self._store: StateStore | None = None
 
     async def open(self, learning: Learning, alarms: AlarmRecords) -> None:
@@ -74,7 +77,7 @@ class Keeping:
         """Keep what detectors remember and gather, and what was recorded; now and then."""
         store = self._opened
         if memories := learning.memories():
-            self._thread(lambda: store.keep_memories(memories))
+            self._thread(lambda: store.keep_memories(memories), "memories")
         if chunks := learning.gathering():
             self._thread(lambda: store.keep_gathered(chunks))
         if recorder:
@@ -85,6 +88,16 @@ class Keeping:
         """What was learnt of `asset` must not come back with a restart."""
         store = self._opened
         self._thread(lambda: store.forget_calibration(asset))
+
+    def report(self, health: Health) -> None:
+        """Note how keeping is doing."""
+        trouble = self._thread.trouble
+        health.report("state", State.FAILED if trouble else State.OK, trouble, REMEDY if trouble else "")
+
+    def samples(self) -> Iterator[Sample]:
+        """For Prometheus."""
+        yield Sample("state_writes_failed_total", self._thread.failed)
+        yield Sample("state_writes_given_up_total", self._thread.given_up)
 
     async def close(self) -> None:
         """Keep what waits, and close."""

@@ -19,6 +19,7 @@ from gateway.ingest.certificates import CertificateWatch
 from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner
 from gateway.models.cohorts import Judged
+from gateway.models.drift import drifted
 from gateway.models.learning import Learning
 from gateway.operators.commands import Commands
 from gateway.operators.records import AlarmRecords
@@ -203,6 +204,7 @@ class Status:
         if parts.publisher:
             yield Sample("mqtt_connected", float(parts.publisher.connected))
             yield from _plain({f"mqtt_{name}_total": count for name, count in parts.publisher.counters.items()})
+        yield Sample("tags_drifted", drifted(parts.judged))
         for detector in parts.judged.detectors:
             yield from _plain(detector.counters, {"width": str(detector.width)})
         for model, counters in (parts.models.counters() if parts.models else {}).items():

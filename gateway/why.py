@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from gateway.deliver.event import Class
+from gateway.ingest.described import in_words
 from gateway.ops.health import State
 from gateway.sdk import TagTable, quality
 from gateway.stages.condition import Mode
@@ -182,6 +183,8 @@ class Why:
         if phase == Abstain.CALIBRATING.name.lower():
             rows, needed = entry.get("rows"), entry.get("needed")
             return Step("detector", Stand.STOPS, f"it still learns what is normal: {rows} of {needed} rows")
+        if phase == "fallback":
+            return _fallback(int(entry["rows"]), int(entry["needed"]))
         text = _PHASES.get(phase, phase)
         return Step("detector", Stand.STOPS if text else Stand.OK, text or "it judges")
 
@@ -247,8 +250,15 @@ class Why:
     # -- helpers -----------------------------------------------------------------------------------------------------
 
     def _value(self, row: int, value: float) -> str:
-        unit = self._table.units[row]
-        return f"{value:.6g}{f' {unit}' if unit else ''}"
+        return in_words(self._table, self._parts.runners, row, value)
+
+
+def _fallback(rows: int, needed: int) -> Step:
+    """No version of its model can judge; how far the built-in detector is, which stands in for it."""
+    out = "no version of its model is active (`fieldgate model list` says why)"
+    if rows < needed:
+        return Step("detector", Stand.STOPS, f"{out}; the built-in detector still learns: {rows} of {needed} rows")
+    return Step("detector", Stand.EXPLAINS, f"{out}; the built-in detector judges meanwhile")
 
 
 def _worst(steps: list[Step], well: str) -> Step:

@@ -2,11 +2,16 @@
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
+
+from gateway.config.files import Library, state_dir
+from gateway.config.schema import GatewayConfig
 
 OK, FAILED, USAGE, TRY_LATER, CONFIGURATION = 0, 1, 2, 75, 78
 DEFAULT_CONFIG = Path("/etc/fieldgate/fieldgate.yaml")
@@ -47,3 +52,15 @@ def state_folder(given: Path | None, configured: Path) -> Path:
     """Where state is kept: the option, systemd's STATE_DIRECTORY, then the configuration."""
     systemd = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
     return given or (Path(systemd) if systemd else configured)
+
+
+def state_of(args: argparse.Namespace) -> Path:
+    """The state folder of the gateway of `args`, for verbs that must work while the files are wrong."""
+    main = args.config.absolute()
+    written = state_dir(Library(main.parent).read(main))
+    return state_folder(args.state, written or GatewayConfig(id="any").state)
+
+
+def name_of(url: str) -> str:
+    """A name for the device at `url`: its host, without what no name may have."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", urlsplit(url).hostname or "").strip("-")[:64] or "new"

@@ -1,47 +1,65 @@
-"""`fieldgate plan NEW`: what a new configuration would change of the present one. Needs no running gateway."""
+"""`fieldgate plan [NEW]`: what a new configuration would change of the one that runs. Needs no running gateway."""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from gateway.cli.common import OK, add_config, add_json, print_json
-from gateway.config.compare import ADDED, CHANGED, REMOVED, Change, Side, compare, counted
+from gateway.cli.common import FAILED, OK, TRY_LATER, add_config, add_json, complain, print_json, state_folder
+from gateway.cli.trying import Tried, touched, tried
+from gateway.config.compare import Change, Side, compare, counted, word, words
 from gateway.config.load import load_written
-from gateway.config.problems import masked
 from gateway.ingest.registry import Registry
+from gateway.state.configurations import ConfigurationMissingError, Configurations
 
-_SIGNS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
 MAIN = "fieldgate.yaml"
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb."""
-    parser = subparsers.add_parser("plan", help="show what a new configuration changes: devices, tags, assets, options")
-    parser.add_argument("new", metavar="NEW", type=Path, help="the new configuration: its folder, or its main file")
+    parser = subparsers.add_parser("plan", help="show what a configuration changes: devices, tags, assets, options")
+    parser.add_argument(
+        "new", metavar="NEW", type=Path, nargs="?",
+        help="the new configuration: its folder, or its main file (default: what the files say against what runs)",
+    )  # fmt: skip
     add_config(parser)
     add_json(parser)
+    parser.add_argument("--state", type=Path, help="state folder of the gateway")
+    parser.add_argument("--read", action="store_true", help="read the devices that change once, and say what answers")
+    parser.add_argument("--within", type=float, default=10.0, metavar="SECONDS", help="longest wait (default: 10)")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Load both, compare, print. A wrong configuration is reported as `check` does."""
-    changes = compare(_side(args.config), _side(args.new))
+    try:
+        old, new = (_side(args.config), _side(args.new)) if args.new else _of_running(args)
+    except ConfigurationMissingError as error:
+        complain(f"it is not known what runs: {error}")
+        return FAILED
+    changes = compare(old, new)
+    state = state_folder(args.state, new.found.root.gateway.state)
+    answers = tried(new.found, touched(changes), state, args.within) if args.read else []
     if args.json:
-        print_json({"changes": [_as_json(change) for change in changes], "counts": counted(changes)})
-        return OK
-    for change in changes:
-        print(words(change))
-    print(", ".join(_many(what, count) for what, count in counted(changes).items()) or "nothing changes")
-    return OK
+        print_json(_as_json(changes, answers if args.read else None))
+    else:
+        print("\n".join([*map(words, changes), summary(counted(changes)), *map(str, answers)]))
+    return OK if all(one.good == one.tags for one in answers) else TRY_LATER
 
 
-def words(change: Change) -> str:
-    """A change on one line."""
-    head = f"{_SIGNS[change.kind]} {change.what} {change.name}"
-    if change.what == "option":
-        head = f"{_SIGNS[change.kind]} {change.what}"
-    said = "; ".join(f"{option} {_word(old)} -> {_word(new)}" for option, (old, new) in change.options.items())
-    return f"{head}: {said}" if said else head
+def summary(counts: dict[str, int]) -> str:
+    """How many there are of each kind, on one line."""
+    return ", ".join(_many(what, count) for what, count in counts.items()) or "nothing changes"
+
+
+def _of_running(args: argparse.Namespace) -> tuple[Side, Side]:
+    """What ran last, and what the files say. Raises ConfigurationMissingError."""
+    new = _side(args.config)
+    kept = Configurations(state_folder(args.state, new.found.root.gateway.state))
+    latest = kept.latest()
+    if latest is None:
+        raise ConfigurationMissingError(f"no gateway has run on {kept.folder.parent}")
+    found, written = load_written(args.config, Registry().models(), kept=kept.content(latest.number))
+    return Side(found, written, new.home), new
 
 
 def _side(path: Path) -> Side:
@@ -55,10 +73,15 @@ def _many(what: str, count: int) -> str:
     return f"{count} {things if count != 1 else things.removesuffix('s')} {kind}"
 
 
-def _word(value: Any) -> str:
-    return "null" if value is None else masked(str(value).lower() if isinstance(value, bool) else str(value))
-
-
-def _as_json(change: Change) -> dict[str, Any]:
-    options = {option: {"old": _word(old), "new": _word(new)} for option, (old, new) in change.options.items()}
-    return {"kind": change.kind, "what": change.what, "name": change.name, "options": options}
+def _as_json(changes: list[Change], answers: list[Tried] | None) -> dict[str, Any]:
+    told = [
+        {
+            "kind": change.kind,
+            "what": change.what,
+            "name": change.name,
+            "options": {option: {"old": word(old), "new": word(new)} for option, (old, new) in change.options.items()},
+        }
+        for change in changes
+    ]
+    read = {} if answers is None else {"read": [one._asdict() for one in answers]}
+    return {"changes": told, "counts": counted(changes), **read}

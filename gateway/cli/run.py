@@ -5,25 +5,32 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from gateway.app import Gateway
 from gateway.cli.common import OK, TRY_LATER, add_config, state_folder
-from gateway.config.load import load
+from gateway.config.load import Configuration, load
 from gateway.config.problems import did_you_mean
+from gateway.config.shelf import digest
+from gateway.console.start import serving
 from gateway.ingest.registry import Registry
 from gateway.ops import logs, safemode
 from gateway.ops.clock import SystemClock
+from gateway.ops.lastwords import asked_to_end
 from gateway.ops.lock import lock
-from gateway.ops.memory import compacted, share_equal_tags
+from gateway.ops.memory import bound_arenas, compacted, share_equal_tags
 from gateway.ops.metrics import Metrics
 from gateway.ops.starts import SETTLED, Starts
 from gateway.ops.supervisor import GivenUpError
 from gateway.ops.web import JSON, TEXT, Answer, WebServer, json_answer
+from gateway.reading import read_beside
+from gateway.state.configurations import ConfigurationMissingError, Configurations, Doubt
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -64,28 +71,33 @@ def _safe(args: argparse.Namespace, starts: Starts) -> int:
 def _run(args: argparse.Namespace, starts: Starts | None) -> int:
     """Read the configuration, then run."""
     registry = Registry()
-    configuration = load(args.config, registry.models())
+    configuration, doubt = _chosen(args.config, registry, args.state)
+    bound_arenas()
     share_equal_tags(configuration.devices)
     configuration = compacted(configuration)
     root, clock = configuration.root, SystemClock()
-    logs.configure(args.log_level or root.log.level, clock)
+    logs.configure(args.log_level or root.log.level, clock, root.log.levels)
     log = structlog.get_logger()
     state = state_folder(args.state, root.gateway.state)
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock(state)
     for warning in configuration.warnings:
         log.warning("configuration", problem=str(warning))
+    if doubt:
+        log.warning("configuration in doubt", why=doubt.why, runs=doubt.instead)
 
     async def daemon() -> int:
-        gateway = Gateway(configuration, registry.adapter, state, clock, log)
+        gateway = Gateway(configuration, registry.adapter, state, clock, log, partial(read_beside, args.config))
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         if starts:
             loop.call_later(SETTLED, loop.run_in_executor, None, starts.settled, root.gateway.id, configuration.files)
-        loop.add_signal_handler(signal.SIGHUP, lambda: log.warning("no reload", remedy="restart the gateway"))
-        with _web(gateway, args.listen or root.metrics.listen):
+        if gateway.changes:
+            loop.add_signal_handler(signal.SIGHUP, gateway.changes.ask, "SIGHUP")
+        metrics, listen = Metrics(), args.listen or root.metrics.listen
+        with serving(gateway, root.console, metrics), _web(gateway, listen, metrics):
             try:
                 await gateway.run(stop)
             except GivenUpError:
@@ -93,18 +105,38 @@ def _run(args: argparse.Namespace, starts: Starts | None) -> int:
                 raise
         return OK
 
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(daemon())
+    return _to_its_end(daemon(), state)
+
+
+def _to_its_end(daemon: Coroutine[Any, Any, int], state: Path) -> int:
+    """Run the daemon. Raises FieldgateError where a plugin has asked for the end of the process."""
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(daemon)
+    except SystemExit as error:
+        raise asked_to_end(state, error) from error
+
+
+def _chosen(path: Path, registry: Registry, given: Path | None) -> tuple[Configuration, Doubt | None]:
+    """What is to run: what the files say, unless it was on trial and has not been confirmed."""
+    configuration = load(path, registry.models())
+    kept = Configurations(state_folder(given, configuration.root.gateway.state))
+    doubt = kept.doubt()
+    if doubt is None or doubt.digest != digest(configuration.content):
+        return configuration, None
+    with contextlib.suppress(ConfigurationMissingError):
+        return load(path, registry.models(), kept=kept.content(doubt.instead)), doubt
+    return configuration, None
 
 
 @contextlib.contextmanager
-def _web(gateway: Gateway, listen: str | None):  # type: ignore[no-untyped-def]  # noqa: ANN202 - contextmanager
+def _web(gateway: Gateway, listen: str | None, metrics: Metrics):  # type: ignore[no-untyped-def]  # noqa: ANN202 - contextmanager
     """Serve metrics and health while the gateway runs."""
     if listen is None:
         yield None
         return
-    metrics = Metrics()
     metrics.add(lambda: list(gateway.status.samples()))
+    metrics.add(lambda: [*gateway.defence.samples(), *gateway.keeping.samples()])
 
     def why(query: Mapping[str, str]) -> Answer:
         name = query.get("name", "")

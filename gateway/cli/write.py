@@ -33,7 +33,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     how.add_argument("--arm", action="store_true", help="first of two steps, where the tag wants them: gives a token")
     parser.add_argument("--token", default="", help="second of two steps: the token that --arm gave")
     parser.add_argument("--for-id", dest="id", default="", metavar="ID", help="id of the command (default: by chance)")
-    parser.add_argument("--by", metavar="WHO", default=_user(), help="who does it (default: %(default)s)")
+    parser.add_argument("--by", metavar="WHO", default=user(), help="who does it (default: %(default)s)")
     parser.add_argument("--comment", metavar="TEXT", default="", help="why")
     parser.add_argument("--within", type=float, default=10.0, metavar="SECONDS", help="longest wait (default: 10)")
     parser.set_defaults(func=run)
@@ -105,7 +105,8 @@ def _lines(answer: dict[str, Any]) -> list[str]:
     return [*lines, "--arm arms it, the first of two steps" if first else f"{second} writes it"]
 
 
-def _user() -> str:
+def user() -> str:
+    """Who is at the keyboard; "" where that is not known."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name

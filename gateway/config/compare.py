@@ -12,10 +12,11 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 
 from gateway.config.load import Configuration
-from gateway.config.problems import Path, spell
+from gateway.config.problems import Path, masked, spell
 from gateway.config.tree import Document
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+_SIGNS: Final = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
 _DEFAULT: Final = "its default"
 _ABSENT: Final = object()
 
@@ -78,6 +79,20 @@ def compare(old: Side, new: Side) -> list[Change]:
     mains = [side.table(side.found.root, side.written[0], (), "assets") for side in (old, new)]
     options = [Change(CHANGED, "option", name, {name: words}) for name, words in _options(*mains).items()]
     return [*options, *_devices(old, new), *_assets(old, new)]
+
+
+def words(change: Change) -> str:
+    """A change on one line, without any secret."""
+    head = f"{_SIGNS[change.kind]} {change.what} {change.name}"
+    if change.what == "option":
+        head = f"{_SIGNS[change.kind]} {change.what}"
+    said = "; ".join(f"{option} {word(old)} -> {word(new)}" for option, (old, new) in change.options.items())
+    return f"{head}: {said}" if said else head
+
+
+def word(value: Any) -> str:
+    """The value of an option, as a person writes it."""
+    return "null" if value is None else masked(str(value).lower() if isinstance(value, bool) else str(value))
 
 
 def counted(changes: list[Change]) -> dict[str, int]:

@@ -9,13 +9,12 @@ from typing import Final
 from gateway.config.jsonschema import Pattern, match
 from gateway.config.problems import Source, did_you_mean
 from gateway.config.sheet import parse_sheet
-from gateway.config.text import MAX_BYTES
+from gateway.config.shelf import Disk, Shelf
 from gateway.config.tree import Document, FileRef, Spot
 from gateway.config.yaml import parse
 
 FOLDER: Final = "devices.d"
 TEMPLATES: Final = "templates"
-_PAGE: Final = 2**16  # bytes that are asked for at least: some file systems say that a file has none
 Parser = Callable[[bytes, Source], list[Document]]
 _PARSERS: Final[dict[str, Parser]] = {"include": parse, "csv": parse_sheet}
 
@@ -26,6 +25,7 @@ class File:
 
     path: Path
     source: Source
+    raw: bytes = b""
     documents: list[Document] = field(default_factory=list)
 
 
@@ -34,13 +34,18 @@ class Library:
     """The files below `home`, the folder of the main file. Each is read once, when it is asked for."""
 
     home: Path
+    shelf: Shelf = field(default_factory=Disk)
     files: dict[tuple[Path, Parser], File] = field(default_factory=dict)
 
     def read(self, path: Path, parser: Parser = parse) -> File:
         """The file at `path`, named in messages as seen from `home`. What cannot be read is noted in its source."""
         if (path, parser) not in self.files:
-            self.files[path, parser] = _read(path, self.home, parser)
+            self.files[path, parser] = self._read(path, parser)
         return self.files[path, parser]
+
+    def content(self) -> dict[str, bytes]:
+        """What was read, by path as seen from `home`."""
+        return {path.relative_to(self.home).as_posix(): file.raw for (path, _), file in self.files.items()}
 
     def sources(self) -> list[Source]:
         """The sources of all files that were read."""
@@ -48,28 +53,68 @@ class Library:
 
     def device_files(self, main: File) -> list[File]:
         """The files of `devices.d`, by name. Hidden files are left alone; a name that looks like a slip is noted."""
-        return [self.read(path) for path in _listed(self.home / FOLDER, main.source)]
+        return [self.read(path) for path in self._listed(self.home / FOLDER, main.source)]
 
     def templates(self, main: File) -> dict[str, Path]:
         """The files of `templates`, by name."""
-        return {path.stem: path for path in _listed(self.home / TEMPLATES, main.source)}
+        return {path.stem: path for path in self._listed(self.home / TEMPLATES, main.source)}
 
     def included(self, ref: FileRef, spot: Spot) -> File | str:
         """The file that `ref` at `spot` means, or what is wrong with its name."""
         path = Path(os.path.normpath(Path(spot.source.folder) / ref.name))
         if not path.is_relative_to(os.path.normpath(self.home)):
             return f"'{ref.name}' lies outside the folder of fieldgate.yaml; only files below it are read"
-        if "\0" in ref.name or not path.exists():
-            hint = did_you_mean(path.name, _beside(path))
+        if "\0" in ref.name or not self.shelf.there(path):
+            hint = did_you_mean(path.name, self._beside(path))
             return f"there is no file '{ref.name}'" + (f"; {hint}" if hint else "")
         return self.read(path, _PARSERS[ref.kind])
+
+    def _read(self, path: Path, parser: Parser) -> File:
+        source = Source(path.relative_to(self.home).as_posix(), path.parent)
+        file = File(path, source)
+        try:
+            file.raw = self.shelf.read(path)
+            file.documents = [document for document in parser(file.raw, source) if document.data is not None]
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            source.readable = False
+            source.add((0, 0), (), f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path))
+        if source.readable and not file.documents:
+            source.warn((0, 0), (), "is empty")
+        return file
+
+    def _listed(self, folder: Path, main: Source) -> list[Path]:
+        """The *.yaml in `folder`, by name."""
+        try:
+            found = self.shelf.names(folder)
+        except OSError as error:
+            main.add((0, 0), (), f"{folder.name} cannot be read: {error.strerror}", str(folder))
+            return []
+        for path in found:
+            if path.suffix in (".yml", ".YAML", ".YML"):
+                main.warn((0, 0), (f"{folder.name}/{path.name}",), "is not read", "its name must end in .yaml")
+        return [path for path in found if path.suffix == ".yaml" and not path.name.startswith(".")]
+
+    def _beside(self, path: Path) -> list[str]:
+        try:
+            return [found.name for found in self.shelf.names(path.parent)]
+        except OSError:
+            return []
 
 
 def secrets_dir(main: File) -> Path | None:
     """`gateway.secrets_dir` as written, before anything is checked: secrets are needed for the check itself."""
+    return _folder(main, "secrets_dir")
+
+
+def state_dir(main: File) -> Path | None:
+    """`gateway.state` as written, whatever else is wrong."""
+    return _folder(main, "state")
+
+
+def _folder(main: File, option: str) -> Path | None:
     data = main.documents[0].data if main.documents else None
     gateway = data.get("gateway") if isinstance(data, dict) else None
-    folder = gateway.get("secrets_dir") if isinstance(gateway, dict) else None
+    folder = gateway.get(option) if isinstance(gateway, dict) else None
     return main.path.parent / folder if isinstance(folder, str) else None
 
 
@@ -81,41 +126,3 @@ def make_absolute(document: Document, paths: Iterable[Pattern]) -> None:
                 spot = document.spot(path)
                 folder = Path((spot.given or spot).source.folder)
                 holder[key] = str(folder.absolute() / holder[key])
-
-
-def _read(path: Path, home: Path, parser: Parser) -> File:
-    source = Source(path.relative_to(home).as_posix(), path.parent)
-    file = File(path, source)
-    try:
-        if path.exists() and not path.is_file():
-            raise IsADirectoryError(0, "it is no file")  # a pipe or a device would not end
-        with path.open("rb") as opened:
-            size = os.fstat(opened.fileno()).st_size  # what is asked for is allocated, and 64 MiB are many
-            raw = opened.read(min(max(size, _PAGE), MAX_BYTES) + 1)
-        file.documents = [document for document in parser(raw, source) if document.data is not None]
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        source.readable = False
-        source.add((0, 0), (), f"cannot be read: {getattr(error, 'strerror', None) or error}", str(path))
-    if source.readable and not file.documents:
-        source.warn((0, 0), (), "is empty")
-    return file
-
-
-def _listed(folder: Path, main: Source) -> list[Path]:
-    """The *.yaml in `folder`, by name."""
-    try:
-        found = sorted(folder.iterdir()) if folder.exists() else []
-    except OSError as error:
-        main.add((0, 0), (), f"{folder.name} cannot be read: {error.strerror}", str(folder))
-        return []
-    for path in found:
-        if path.suffix in (".yml", ".YAML", ".YML"):
-            main.warn((0, 0), (f"{folder.name}/{path.name}",), "is not read", "its name must end in .yaml")
-    return [path for path in found if path.suffix == ".yaml" and not path.name.startswith(".")]
-
-
-def _beside(path: Path) -> list[str]:
-    try:
-        return [found.name for found in path.parent.iterdir()]
-    except OSError:
-        return []

@@ -25,6 +25,7 @@ from gateway.config.problems import PLUGIN_FAULTS, ConfigErrors, PluginError, Pr
 from gateway.config.references import check_assets, check_names, check_size
 from gateway.config.schema import Root
 from gateway.config.secrets import Secrets, refuse_plain, secret_words
+from gateway.config.shelf import Disk, Kept, Shelf
 from gateway.config.templates import Templates
 from gateway.config.tree import Document
 from gateway.config.wording import add_findings, as_text
@@ -59,6 +60,7 @@ class Configuration:
         broken: devices that nothing can read, and why; their table is `UnreadDevice`.
         warnings: what is odd and does not stop the gateway.
         files: every file that was read.
+        content: what each of them said, by its path as seen from the folder of the first.
     """
 
     root: Root
@@ -66,10 +68,14 @@ class Configuration:
     broken: Mapping[str, str]
     warnings: tuple[Problem, ...]
     files: tuple[Path, ...]
+    content: Mapping[str, bytes]
 
 
 def load(
-    path: Path, models: Mapping[str, type[DeviceConfig]], environ: Mapping[str, str] | None = None
+    path: Path,
+    models: Mapping[str, type[DeviceConfig]],
+    environ: Mapping[str, str] | None = None,
+    kept: Mapping[str, bytes] | None = None,
 ) -> Configuration:
     """Read and check the configuration at `path`.
 
@@ -77,18 +83,24 @@ def load(
         path: of `fieldgate.yaml`.
         models: the table of each adapter, by name. Looking one up may import it, and may raise PluginError.
         environ: where systemd says where its credentials are; the process's own unless given.
+        kept: the `content` of an earlier reading, which is read again in the place of the files.
 
     Raises:
         ConfigErrors: with every problem of every file.
     """
-    return load_written(path, models, environ)[0]
+    return load_written(path, models, environ, kept)[0]
 
 
 def load_written(
-    path: Path, models: Mapping[str, type[DeviceConfig]], environ: Mapping[str, str] | None = None
+    path: Path,
+    models: Mapping[str, type[DeviceConfig]],
+    environ: Mapping[str, str] | None = None,
+    kept: Mapping[str, bytes] | None = None,
 ) -> tuple[Configuration, list[Document]]:
     """As `load`, and with it what was written, templates and includes followed: the main file, then every device."""
-    loader = _Loader(path, models, os.environ if environ is None else environ)
+    path = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps '..', and included files go by folder
+    shelf = Disk() if kept is None else Kept(path.parent, kept)
+    loader = _Loader(path, models, os.environ if environ is None else environ, shelf)
     found = loader.load()
     return found, loader.documents
 
@@ -96,10 +108,11 @@ def load_written(
 class _Loader:
     """One reading of one configuration."""
 
-    def __init__(self, path: Path, models: Mapping[str, type[DeviceConfig]], environ: Mapping[str, str]) -> None:
-        path = Path(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps '..', and included files go by folder
+    def __init__(
+        self, path: Path, models: Mapping[str, type[DeviceConfig]], environ: Mapping[str, str], shelf: Shelf
+    ) -> None:
         self._models = models
-        self._library = Library(path.parent)
+        self._library = Library(path.parent, shelf)
         self._main = self._library.read(path)
         self._devices = self._library.device_files(self._main)
         self._budget = Budget()
@@ -132,7 +145,7 @@ class _Loader:
             self._main.source.warn((1, 1), (), f"no device is configured; they belong into {FOLDER}/*.yaml")
         warnings = tuple(problem for source in sources for problem in source.warnings(self._words))
         files = tuple(file.path for file in self._library.files.values())
-        return Configuration(root, tuple(devices), self._broken, warnings, files)
+        return Configuration(root, tuple(devices), self._broken, warnings, files, self._library.content())
 
     def _follow(self) -> list[Document]:
         """The devices, with what the files include and what they use of templates; the main file likewise, in place."""

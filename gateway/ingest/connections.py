@@ -14,6 +14,7 @@ from gateway.sdk.batch import Sink
 from gateway.sdk.tags import Connection, Device, TagTable
 
 AdapterOf = Callable[[str], type[Adapter]]
+Make = Callable[[Adapter, Sink, Surroundings], Runner]
 PART = "connection "  # first word of the names under which runners are supervised
 
 
@@ -34,27 +35,41 @@ class Connections:
         sink: takes all batches.
         around: what runners share.
         state: folder of the state; each adapter has one of its own in it.
+        make: makes a runner.
     """
 
-    def __init__(self, adapter_of: AdapterOf, sink: Sink, around: Surroundings, state: Path) -> None:
-        self._adapter_of, self._sink, self._around, self._state = adapter_of, sink, around, state
+    def __init__(
+        self, adapter_of: AdapterOf, sink: Sink, around: Surroundings, state: Path, make: Make = Runner
+    ) -> None:
+        self._adapter_of, self._sink, self._around, self._state, self._make = adapter_of, sink, around, state, make
+
+    def prepare(self, wanted: Sequence[Connection | Runner]) -> None:
+        """Import the adapters of new connections, and make their folders. Reads and writes the disk."""
+        for name in {one.devices[0].config.adapter for one in wanted if isinstance(one, Connection)}:
+            self._adapter_of(name)
+            self._home(name).mkdir(parents=True, exist_ok=True)
 
     def turnover(self, wanted: Sequence[Connection | Runner], present: Sequence[Runner] = ()) -> Turnover:
-        """The runners for what `sort` gave; nothing is opened or closed. Raises what an adapter's constructor raises."""
+        """The runners for what was prepared; nothing is opened. Raises what an adapter's constructor raises."""
         runners = [(one if isinstance(one, Runner) else self._runner(one)) for one in wanted]
         come = tuple(runner for runner, one in zip(runners, wanted, strict=True) if runner is not one)
         return Turnover(tuple(runners), come, tuple(one for one in present if one not in runners))
 
     def _runner(self, connection: Connection) -> Runner:
         name = connection.devices[0].config.adapter
-        home = self._state / "adapters" / name
-        home.mkdir(parents=True, exist_ok=True)
         log = self._around.log.bind(connection=connection.name)
-        return Runner(self._adapter_of(name)(connection, Host(self._around.clock, home, log)), self._sink, self._around)
+        adapter = self._adapter_of(name)(connection, Host(self._around.clock, self._home(name), log))
+        return self._make(adapter, self._sink, self._around)
+
+    def _home(self, adapter: str) -> Path:
+        return self._state / "adapters" / adapter
 
 
 def connections(table: TagTable, without: Collection[str]) -> list[tuple[str, Connection]]:
-    """Each adapter's name with a connection of it: devices by what they are reached through, with phases that spread their polls evenly over a period."""
+    """Adapters' names with connections of theirs: devices by what they are reached through.
+
+    Phases spread their polls evenly over a period.
+    """
     lines: dict[tuple[str, str], list[Device]] = {}
     for device in table.devices:
         if device.name not in without:

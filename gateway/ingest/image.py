@@ -44,7 +44,9 @@ class Image:
             for name in ("value", "time", "status", "heard", "reported", "reported_status"):
                 getattr(self, name)[here] = getattr(old, name)[there]
         for row, thing in old.other.items():
-            where = next((here.start + row - there.start for there, here in moves if there.start <= row < there.stop), None)
+            where = next(
+                (here.start + row - there.start for there, here in moves if there.start <= row < there.stop), None
+            )
             if where is not None:
                 self.other[where] = thing
 

@@ -213,7 +213,9 @@ class Runner:
         self._starting.discard(device_id)
         known = device_id in self._lost
         self._lost[device_id] = code
-        self._around.health.report(part_of(device.name), State.DEGRADED, why, "check power, network and address of the device")
+        self._around.health.report(
+            part_of(device.name), State.DEGRADED, why, "check power, network and address of the device"
+        )
         if not known:
             self._around.log.warning("device lost", device=device.name, why=why)
             self._around.tell(device.name, "device lost", f"{device.name} does not answer: {why}")

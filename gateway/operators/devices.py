@@ -28,6 +28,7 @@ class Ne107(StrEnum):
     FAILURE = "failure"
     FUNCTION_CHECK = "function-check"
     OUT_OF_SPECIFICATION = "out-of-specification"
+    MAINTENANCE = "maintenance-required"  # of an asset, one of whose sensors is at fault; no device says so
 
 
 class Standing(NamedTuple):

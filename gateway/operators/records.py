@@ -18,6 +18,7 @@ class AlarmRecords:
 
     def __init__(self, watch: Watch, clock: Clock) -> None:
         self._watch, self._clock, self.names = watch, clock, watch.names
+        self.snapshot = watch.alarms.snapshot  # of an asset, by its number
         self.figures = AlarmFigures([config.alarm.severity for config in watch.configs])
         self._changed: set[int] = set()
         self._changes: list[Change] = []
@@ -51,7 +52,7 @@ class AlarmRecords:
         numbers = {name: number for number, name in enumerate(self.names)}
         for number, name in enumerate(old.names):
             if name in numbers:
-                self._watch.alarms.restore(numbers[name], old._watch.alarms.snapshot(number))
+                self._watch.alarms.restore(numbers[name], old.snapshot(number))
 
     def ten_minutes(self) -> dict[str, int]:
         """Alarms of the last ten minutes, by severity."""

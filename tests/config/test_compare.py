@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from gateway.cli.plan import words
-from gateway.config.compare import Change, Side, compare, counted
+from gateway.config.compare import Change, Side, compare, counted, words
 from gateway.config.load import load_written
 from tests.config.many import PUMP, PUMPS, SHEET, files, write
 from tests.config.tables import Models

@@ -142,7 +142,7 @@ class Listener(Ear):
 
     def told(self, cls: str, since: int = 0, **fields: Any) -> list[Message]:
         """Messages of a class, from the `since`th of all on, that have these fields; each once, by its id."""
-        every = [orjson.loads(body) for topic, body in list(self.heard)[since:] if topic.split("/")[2] == cls]
+        every = [orjson.loads(body) for topic, body in list(self.heard)[since:] if body and topic.split("/")[2] == cls]
         mine = [message for message in every if all(message.get(k) == v for k, v in fields.items())]
         return list({message.get("id", number): message for number, message in enumerate(mine)}.values())
 

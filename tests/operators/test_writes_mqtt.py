@@ -27,7 +27,7 @@ async def plant(folder: Path, version: str, **mqtt: Any) -> AsyncIterator[tuple[
     url = f"mqtt://127.0.0.1:{broker.ports[0]}"
     try:
         async with site(folder, mqtt={"url": url, "version": version, "commands": True, **mqtt}) as one:
-            publisher = one.gateway.publisher
+            publisher = one.gateway.outlet.publisher
             await until(lambda: publisher and publisher.ear and publisher.ear.listening, "subscribed")
             yield one, operator, broker
     finally:
@@ -79,5 +79,5 @@ async def test_what_is_no_command_or_not_for_mqtt_writes_nothing(tmp_path: Path)
 
 async def test_without_leave_for_commands_nobody_listens(tmp_path: Path) -> None:
     async with site(tmp_path, mqtt={"url": f"mqtt://127.0.0.1:{free_port()}"}) as one:
-        assert one.gateway.publisher is not None
-        assert one.gateway.publisher.ear is None
+        assert one.gateway.outlet.publisher is not None
+        assert one.gateway.outlet.publisher.ear is None

@@ -1,0 +1,299 @@
+"""The files have changed: what that means, and how it comes to run. Asked for by a verb, by SIGHUP, or by the console.
+
+A configuration is read and checked beside the one that runs; one that is wrong changes nothing. With `confirm` it is on
+trial: unless somebody confirms it in time, or as soon as a device that gave data before gives none, the former one
+takes over again. What is on trial is in doubt on disk, so that the end of the daemon decides for the former one, too.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from gateway.config.compare import Change, counted, words
+from gateway.config.files import FOLDER, TEMPLATES
+from gateway.config.load import Configuration
+from gateway.config.shelf import digest, signature
+from gateway.judging import Announce
+from gateway.ops.inbox import Inbox, Note
+from gateway.sdk import Clock, Log
+from gateway.sdk.errors import FieldgateError
+from gateway.state.configurations import Configurations, Doubt, Record
+
+NAME: Final = "configuration"  # whom the events are about
+CHANGES: Final = "changes"  # folder of the state, for notes of the command line
+AT_START: Final = "start"
+LASTING: Final = ("gateway", "outbox", "writes", "metrics", "limits", "log", "console")  # only a start reads them
+_LOOK: Final = 0.25  # s between two looks
+_SILENT: Final = 30.0  # s, or half of the trial: a device that gave data before may give none for so long
+
+Reading = Callable[[Mapping[str, bytes]], Awaitable[tuple[Configuration, list[Change]]]]
+"""Reads the files: what they say, and what is other than in the content that is given. Raises ConfigErrors."""
+
+
+class ChangeRefusedError(FieldgateError):
+    """Nothing has changed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Gateways:
+    """What changes need of the gateway.
+
+    Attributes:
+        change: lets another configuration take over; gives the devices whose connections were made anew.
+        silent: which of these devices give no data, and why.
+        announce: sends an event.
+    """
+
+    change: Callable[[Configuration], Awaitable[Sequence[str]]]
+    silent: Callable[[Sequence[str]], Mapping[str, str]]
+    announce: Announce
+    clock: Clock
+    log: Log
+
+
+@dataclass
+class Trial:
+    """A configuration that is to be confirmed until an instant (monotonic s), and the one that it has followed."""
+
+    record: Record
+    former: Configuration
+    until: float
+    patience: float
+    watched: Sequence[str]
+    silent: dict[str, float] = field(default_factory=dict)  # since when, by device
+
+
+class Changes:
+    """Applies configurations, one at a time.
+
+    Args:
+        configuration: that runs.
+        state: folder of the state.
+        reading: reads another one.
+        gateway: what it is applied to.
+    """
+
+    def __init__(self, configuration: Configuration, state: Path, reading: Reading, gateway: Gateways) -> None:
+        self.kept = Configurations(state)
+        self.trial: Trial | None = None
+        self._now, self._reading, self._gateway = configuration, reading, gateway
+        self._inbox = Inbox(state, CHANGES)
+        self._lock = asyncio.Lock()
+        self._asked: list[str] = []
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Note what runs; then take what is asked for, and look after what is on trial. Until cancelled."""
+        await self._begin()
+        while True:
+            await asyncio.sleep(_LOOK)
+            for by in [self._asked.pop() for _ in range(len(self._asked))]:
+                await self._answered({"verb": "apply", "by": by})
+            for name, note in await asyncio.to_thread(self._inbox.collect):
+                answer = await self._answered(note)
+                await asyncio.to_thread(self._inbox.answer, name, answer)
+            await self._look()
+
+    def ask(self, by: str) -> None:
+        """Have the files applied soon; from any callback of the loop."""
+        self._asked.append(by)
+
+    async def watch(self, every: float) -> None:
+        """Look at the files every so many seconds; what has changed and was left alone since is applied. For ever."""
+        before = settled = await asyncio.to_thread(signature, self._now.files, (FOLDER, TEMPLATES))
+        while True:
+            await asyncio.sleep(every)
+            now = await asyncio.to_thread(signature, self._now.files, (FOLDER, TEMPLATES))
+            if now == before != settled:
+                settled = now
+                self.ask("watch")
+            before = now
+
+    async def _begin(self) -> None:
+        """Keep what the daemon was started with; told where it is not what the files say."""
+        latest, doubt = await asyncio.to_thread(lambda: (self.kept.latest(), self.kept.doubt()))
+        if (
+            doubt is not None
+            and latest is not None
+            and latest.number == doubt.instead
+            and latest.digest == self._digest
+        ):
+            text = f"{doubt.why}; configuration {doubt.instead} runs. `fieldgate plan` shows what the files say"
+            self._tell("configuration in doubt", text, {"number": doubt.instead})
+        elif latest is None or latest.digest != self._digest:
+            await self._keep(self._now, AT_START, "")
+
+    async def _answered(self, note: Note) -> Note:
+        by, comment = str(note.get("by", "")), str(note.get("comment", ""))
+        try:
+            match note.get("verb"):
+                case "apply":
+                    confirm = note.get("confirm")
+                    return await self.apply(float(confirm) if confirm else None, by, comment)
+                case "confirm":
+                    return await self.confirm(by)
+                case "revert":
+                    return await self.revert(by)
+                case verb:
+                    return {"result": "refused", "text": f"'{verb}' is nothing that can be asked for"}
+        except (FieldgateError, OSError, ValueError) as error:
+            self._tell("configuration refused", str(error).splitlines()[0], {"by": by})
+            return {"result": "refused", "text": str(error)}
+
+    # -- what can be asked for ---------------------------------------------------------------------------------------
+
+    async def plan(self) -> dict[str, Any]:
+        """What the files would change of what runs. Raises ConfigErrors."""
+        _, changes = await self._reading(self._now.content)
+        return told(changes)
+
+    async def apply(self, confirm: float | None, by: str, comment: str = "") -> dict[str, Any]:
+        """Have the files run. With `confirm`, in seconds, on trial.
+
+        Raises:
+            ConfigErrors: they are wrong.
+            ChangeRefusedError: another configuration is on trial, or a plugin refuses this one.
+        """
+        async with self._lock:
+            if self.trial is not None:
+                number = self.trial.record.number
+                raise ChangeRefusedError(
+                    f"configuration {number} is on trial: `fieldgate confirm` or `fieldgate revert` it"
+                )
+            new, changes = await self._reading(self._now.content)
+            answer = told(changes)
+            if digest(new.content) == self._digest and await asyncio.to_thread(self._runs, new):
+                await asyncio.to_thread(self.kept.believe)
+                return answer | {"result": "unchanged", "text": "nothing changes"}
+            return answer | await self._apply(new, confirm, by, comment)
+
+    async def confirm(self, by: str) -> dict[str, Any]:
+        """What is on trial holds. Raises ChangeRefusedError when nothing is."""
+        async with self._lock:
+            trial = self._on_trial()
+            await asyncio.to_thread(self.kept.believe)
+            self.trial = None
+            text = f"configuration {trial.record.number} is confirmed"
+            self._tell("configuration confirmed", text, {"number": trial.record.number, "by": by})
+            return {"result": "confirmed", "number": trial.record.number, "text": text}
+
+    async def revert(self, by: str) -> dict[str, Any]:
+        """The former configuration takes over again. Raises ChangeRefusedError when nothing is on trial."""
+        async with self._lock:
+            return await self._revert(self._on_trial(), f"taken back by {by}" if by else "taken back")
+
+    def history(self) -> list[dict[str, Any]]:
+        """All that have run, the eldest first; reads the disk."""
+        latest = self.kept.latest()
+        return [
+            {name: getattr(record, name) for name in record.__slots__} | {"runs": record == latest}
+            for record in self.kept.records()
+        ]
+
+    # -- how it is done ----------------------------------------------------------------------------------------------
+
+    @property
+    def _digest(self) -> str:
+        return digest(self._now.content)
+
+    async def _apply(self, new: Configuration, confirm: float | None, by: str, comment: str) -> dict[str, Any]:
+        former, latest = self._now, await asyncio.to_thread(self.kept.latest)
+        if confirm and latest is not None:
+            why = "the configuration in the files was on trial and has not been confirmed"
+            await asyncio.to_thread(self.kept.put_in_doubt, Doubt(digest(new.content), latest.number, why))
+        before = self._gateway.silent([device.device for device in former.devices])
+        try:
+            anew = await self._change(new)
+        except FieldgateError as error:
+            await asyncio.to_thread(self.kept.believe)
+            raise ChangeRefusedError(str(error)) from error
+        record = await self._keep(new, by, comment)
+        text = f"configuration {record.number} runs"
+        if confirm:
+            watched = [name for name in anew if name not in before]
+            now = self._gateway.clock.monotonic()
+            self.trial = Trial(record, former, now + confirm, min(_SILENT, confirm / 2), watched)
+            text += f" on trial; the former one comes back in {confirm:g} s unless it is confirmed"
+        else:
+            await asyncio.to_thread(self.kept.believe)
+        self._tell("configuration applied", text, {"number": record.number, "by": by, "comment": comment})
+        return {"result": "applied", "number": record.number, "text": text, "anew": list(anew)}
+
+    async def _change(self, new: Configuration) -> Sequence[str]:
+        """Sections that only a start reads stay as they are."""
+        effective = self._effective(new)
+        anew = await self._gateway.change(effective)
+        self._now = effective
+        return anew
+
+    def _effective(self, new: Configuration) -> Configuration:
+        stay = {name: getattr(self._now.root, name) for name in LASTING if hasattr(new.root, name)}
+        return replace(new, root=new.root.model_copy(update=stay))
+
+    def _runs(self, new: Configuration) -> bool:
+        """Whether it is what runs, secrets included."""
+        return (self._effective(new).root, new.devices) == (self._now.root, self._now.devices)
+
+    async def _keep(self, new: Configuration, by: str, comment: str) -> Record:
+        record = Record(0, "", self._gateway.clock.wall_ns() / 1e9, by, comment)
+        try:
+            return await asyncio.to_thread(self.kept.keep, new.content, record)
+        except OSError as error:  # a full disk: it runs, and is not in the history
+            self._gateway.log.warning("configuration not kept", error=str(error))
+            return record
+
+    def _on_trial(self) -> Trial:
+        if self.trial is None:
+            raise ChangeRefusedError("no configuration is on trial")
+        return self.trial
+
+    async def _look(self) -> None:
+        """After what is on trial."""
+        trial, now = self.trial, self._gateway.clock.monotonic()
+        if trial is None:
+            return
+        why = _fails(trial, self._gateway.silent(trial.watched), now)
+        if why:
+            async with self._lock:
+                if self.trial is trial:
+                    await self._revert(trial, why)
+
+    async def _revert(self, trial: Trial, why: str) -> dict[str, Any]:
+        number = trial.record.number
+        doubt = await asyncio.to_thread(self.kept.doubt)
+        if doubt is not None:
+            await asyncio.to_thread(
+                self.kept.put_in_doubt, replace(doubt, why=f"the configuration in the files: {why}")
+            )
+        await asyncio.to_thread(self.kept.take_back, number, why)
+        await self._change(trial.former)
+        self.trial = None
+        text = f"configuration {number} is reverted: {why}; the files still say it"
+        self._tell("configuration reverted", text, {"number": number, "why": why})
+        return {"result": "reverted", "number": number, "text": text}
+
+    def _tell(self, kind: str, text: str, fields: Mapping[str, Any]) -> None:
+        self._gateway.log.info("configuration changes", part=kind, text=text)
+        self._gateway.announce(NAME, kind, text, fields)
+
+
+def told(changes: Sequence[Change]) -> dict[str, Any]:
+    """Changes for people and programs, and which of them wait for a restart."""
+    waits = [
+        option for change in changes if change.what == "option" for option in change.options
+        if option.partition(".")[0] in LASTING
+    ]  # fmt: skip
+    return {"changes": [words(change) for change in changes], "counts": counted(list(changes)), "restart": waits}
+
+
+def _fails(trial: Trial, silent: Mapping[str, str], now: float) -> str:
+    """Why what is on trial must not go on; empty when it may."""
+    for name in trial.silent.keys() - silent.keys():
+        del trial.silent[name]
+    for name, why in silent.items():
+        if now - trial.silent.setdefault(name, now) >= trial.patience:
+            return f"{name} gave data before and gives none now: {why}"
+    return "nobody has confirmed it in time" if now >= trial.until else ""
