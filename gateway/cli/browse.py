@@ -5,23 +5,20 @@ import asyncio
 import contextlib
 import getpass
 import os
-import re
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import urlsplit
 
 import structlog
 
-from gateway.app import connections
-from gateway.cli.common import FAILED, OK, TRY_LATER, add_config, complain
+from gateway.cli.common import FAILED, OK, TRY_LATER, add_config, complain, name_of
 from gateway.cli.globs import Glob
 from gateway.cli.inventory import DeviceFile, Json, Paths, Tree
+from gateway.cli.reading import borrowed
 from gateway.config.load import load
 from gateway.config.problems import PluginError
+from gateway.ingest.connections import connections
 from gateway.ingest.registry import Registry
 from gateway.ops import logs
 from gateway.ops.clock import SystemClock
@@ -129,7 +126,6 @@ def _target(args: argparse.Namespace, registry: Registry) -> tuple[str, Connecti
 
 
 def _visited(args: argparse.Namespace, registry: Registry) -> DeviceConfig:
-    name = args.name or re.sub(r"[^A-Za-z0-9_-]+", "-", urlsplit(args.target).hostname or "").strip("-")[:64] or "new"
     options = dict(args.set) | {key: given for key in ("user", "security") if (given := getattr(args, key))}
     if args.user and (password := _password(args.user)):
         options["password"] = password
@@ -141,7 +137,7 @@ def _visited(args: argparse.Namespace, registry: Registry) -> DeviceConfig:
         raise ConfigError(str(error)) from error
     if not issubclass(adapter, Browses):
         raise ConfigError(f"the adapter {args.adapter} cannot browse")
-    return adapter.visit(Visit(name, args.target, options))
+    return adapter.visit(Visit(args.name or name_of(args.target), args.target, options))
 
 
 def _password(user: str) -> str:
@@ -157,18 +153,12 @@ def _browser(adapter: Adapter, name: str) -> Browses:
 
 @contextlib.contextmanager
 def _home(given: Path | None, own: Path) -> Iterator[Path]:
-    """A folder for certificates: the one given, else a copy of the gateway's own that is thrown away."""
+    """A folder for certificates: the one given, else a copy of the gateway's own."""
     if given is not None:
         given.mkdir(parents=True, exist_ok=True)
         yield given
         return
-    with tempfile.TemporaryDirectory(prefix="fieldgate-browse-") as folder:
-        home = Path(folder) / "home"
-        try:
-            shutil.copytree(own, home)
-        except OSError:  # somebody else than the gateway looks, or it has never run: a certificate of their own
-            shutil.rmtree(home, ignore_errors=True)
-            home.mkdir()
+    with borrowed(own) as home:
         yield home
 
 

@@ -1,11 +1,16 @@
-"""`fieldgate check`: is the configuration right, and what does it come to. Opens no connection."""
+"""`fieldgate check`: is the configuration right, what does it come to, and what will it take. Opens no connection."""
 
 import argparse
+import os
+import shutil
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from gateway.cli.common import CONFIGURATION, OK, add_config, add_json, print_json
+from gateway.cli.bench import kept
+from gateway.cli.common import CONFIGURATION, OK, add_config, add_json, print_json, state_folder
+from gateway.cli.estimate import Load, estimated, sentence, warnings
 from gateway.config.expanded import as_json, as_yaml
 from gateway.config.load import Configuration, load_written
 from gateway.config.problems import ConfigErrors
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         more = {"listing": listing(found)} if args.verbose else {}
         more |= {"expanded": as_json(written)} if args.expanded else {}
-        print_json({"ok": True, **report(found), "problems": [], **more})
+        print_json({"ok": True, **report(found), "estimate": expected(found), "problems": [], **more})
         return OK
     if args.expanded:
         print(as_yaml(written), end="")
@@ -60,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
         print(f"warning: {problem.render()}")
     if args.verbose:
         _print_listing(found)
+    told = expected(found)
+    for text in told["warnings"]:
+        print(f"warning: {text}")
+    print(told["sentence"])
     print(summary(found))
     return OK
 
@@ -95,6 +104,23 @@ def report(found: Configuration) -> dict[str, Any]:
         "warnings": [asdict(problem) for problem in found.warnings],
         "files": [str(path) for path in found.files],
     }
+
+
+def expected(found: Configuration) -> dict[str, Any]:
+    """What the configuration takes of this machine, and what of that is near its bound."""
+    state = state_folder(None, found.root.gateway.state)
+    load = Load.of(found)
+    estimate = estimated(found, load, kept(state))
+    near = list(warnings(found, estimate, os.cpu_count() or 1, _free(state)))
+    return {**asdict(load), **asdict(estimate), "warnings": near, "sentence": sentence(load, estimate)}
+
+
+def _free(folder: Path) -> int | None:
+    """Bytes that are free where `folder` lies or will lie."""
+    for place in (folder, *folder.parents):
+        if place.is_dir():
+            return shutil.disk_usage(place).free
+    return None
 
 
 def listing(found: Configuration) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import argparse
 import json
 
 from gateway.cli.common import CONFIGURATION, OK, USAGE, add_json, complain, print_json
-from gateway.config.jsonschema import Schema, device_schema, main_schema
+from gateway.config.jsonschema import Schema, device_schema, main_schema, template_schema
 from gateway.config.problems import PluginError, did_you_mean
 from gateway.ingest.registry import Registry
 from gateway.sdk.config import DeviceConfig
@@ -18,23 +18,28 @@ ALL = "all"
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb."""
-    parser = subparsers.add_parser("schema", help="print the JSON Schema of fieldgate.yaml, or of a device's file")
+    parser = subparsers.add_parser(
+        "schema", help="print the JSON Schema of fieldgate.yaml, of a device's file or of a template"
+    )
     add_json(parser)
-    parser.add_argument(
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
         "--device", metavar="ADAPTER", nargs="?", const=ALL, help="of a device's file: one adapter's, or all"
-    )  # fmt: skip
+    )
+    which.add_argument("--template", metavar="ADAPTER", nargs="?", const=ALL, help="of a template: likewise")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the schema; it is JSON with and without --json, on one line with it."""
-    registry = Registry()
-    if args.device not in (None, ALL, *registry.names):
-        hint = did_you_mean(args.device, registry.names) or "installed: " + ", ".join(registry.names)
-        complain(f"there is no adapter '{args.device}' ({hint})")
+    registry, wanted = Registry(), args.device or args.template
+    if wanted not in (None, ALL, *registry.names):
+        hint = did_you_mean(wanted, registry.names) or "installed: " + ", ".join(registry.names)
+        complain(f"there is no adapter '{wanted}' ({hint})")
         return USAGE
+    made = template_schema if args.template else device_schema
     try:
-        schema = main_schema() if args.device is None else device_schema(_tables(registry, args.device))
+        schema = main_schema() if wanted is None else made(_tables(registry, wanted))
     except PluginError as error:
         complain(str(error))
         return CONFIGURATION

@@ -5,9 +5,9 @@ from typing import Final
 
 from gateway.config.fill import Budget, Copier, Given, Scope
 from gateway.config.loops import Row
-from gateway.config.merge import FOR, USE, WITH, WORDS, Tree, conflicts, merge
+from gateway.config.merge import FOR, PARAMETERS, USE, WITH, WORDS, Tree, conflicts, merge
 from gateway.config.problems import Path, did_you_mean, nearest
-from gateway.config.templates import PARAMETERS, Template, Templates
+from gateway.config.templates import Template, Templates
 from gateway.config.tree import Document, Marks, Spot
 
 _COST: Final = 20  # values that could be made in the time that a template takes beside its values

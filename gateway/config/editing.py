@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from gateway.config.merge import FOR, USE, WITH, WORDS
+from gateway.config.merge import FOR, PARAMETERS, USE, WITH, WORDS
 
 Schema = dict[str, Any]
 
@@ -28,12 +28,26 @@ MANY: Final[Schema] = {
     },
 }
 
+TEMPLATE: Final[Schema] = {
+    PARAMETERS: {
+        "type": "object",
+        "description": "What whoever uses the template may or must give: NAME: DEFAULT, or {description, default}.",
+    },
+    **{word: MANY[word] for word in (USE, WITH)},
+}
+
 
 def many(schema: Schema) -> Schema:
     """The schema of a table that may be made of templates: what is required may come from them."""
     required = {"anyOf": [{"required": schema["required"]}, {"required": [USE]}]} if "required" in schema else {}
     rest = {word: value for word, value in schema.items() if word != "required"}
     return {**rest, **required, "properties": {**schema["properties"], **MANY}}
+
+
+def template(schema: Schema) -> Schema:
+    """The schema of a template of such a table: it may say any part of it, and declares parameters."""
+    rest = {word: value for word, value in schema.items() if word != "required"}
+    return {**rest, "properties": {**schema["properties"], **TEMPLATE}}
 
 
 def fillable(schema: Schema, reference: str = f"#/$defs/{FILLED}") -> Schema:

@@ -4,13 +4,13 @@ Plugins' tables are known by their schema only: which options hold secrets or pa
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
 
-from gateway.config.editing import MANY, definitions, fillable, many
+from gateway.config.editing import MANY, TEMPLATE, definitions, fillable, many, template
 from gateway.config.merge import USE
 from gateway.config.problems import Key, Path
 from gateway.config.schema import Root
@@ -43,26 +43,52 @@ def main_schema() -> Schema:
 
 def device_schema(models: Mapping[str, type[DeviceConfig]]) -> Schema:
     """The schema of a file in `devices.d`: one of the adapters' tables, told apart by `adapter`."""
+    tables, known = _by_adapter(models, many)
+    return {
+        "$schema": DIALECT,
+        "title": "devices.d/*.yaml",
+        "type": "object",
+        "properties": {**_adapters(models), **MANY},
+        "anyOf": [{"required": ["adapter"]}, {"required": [USE]}],
+        "allOf": tables,
+        "$defs": known,
+    }
+
+
+def template_schema(models: Mapping[str, type[DeviceConfig]]) -> Schema:
+    """The schema of a file in `templates`: of a device, told by `adapter`, or of an asset, told by a list of tags."""
+    tables, known = _by_adapter(models, template)
+    assets = main_schema()["$defs"]
+    asset = {key: value for key, value in template(assets["AssetConfig"]).items() if key != "anyOf"}
+    listed = {"properties": {"tags": {"type": "array"}}, "required": ["tags"]}
+    return {
+        "$schema": DIALECT,
+        "title": "templates/*.yaml",
+        "type": "object",
+        "properties": {**_adapters(models), **TEMPLATE},
+        "allOf": [*tables, {"if": listed, "then": {"$ref": "#/$defs/Asset"}}],
+        "$defs": {**assets, **known, "Asset": asset},
+    }
+
+
+def _adapters(models: Mapping[str, type[DeviceConfig]]) -> Schema:
+    return {"adapter": {"enum": list(models), "description": "Name of the adapter that reads the device."}}
+
+
+def _by_adapter(
+    models: Mapping[str, type[DeviceConfig]], made: Callable[[Schema], Schema]
+) -> tuple[list[Schema], Schema]:
+    """A choice for each adapter, and what it refers to: its table, as `made` of it."""
     tables, known = [], definitions()
     for name, model in models.items():
         schema = _written(model.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}"))
         known.update({f"{name}.{key}": _filled(value) for key, value in schema.pop("$defs", {}).items()})
         adapter = {**schema["properties"]["adapter"], "const": name}
-        filled = many(fillable(schema))
+        filled = made(fillable(schema))
         known[name] = {**filled, "properties": {**filled["properties"], "adapter": adapter}}
         chosen = {"properties": {"adapter": {"const": name}}, "required": ["adapter"]}
         tables.append({"if": chosen, "then": {"$ref": f"#/$defs/{name}"}})
-    return {
-        "$schema": DIALECT,
-        "title": "devices.d/*.yaml",
-        "type": "object",
-        "properties": {
-            "adapter": {"enum": list(models), "description": "Name of the adapter that reads the device."}, **MANY,
-        },
-        "anyOf": [{"required": ["adapter"]}, {"required": [USE]}],
-        "allOf": tables,
-        "$defs": known,
-    }  # fmt: skip
+    return tables, known
 
 
 def _reached(name: str, tables: Schema) -> list[str]:

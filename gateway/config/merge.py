@@ -11,6 +11,7 @@ from gateway.config.tree import Marks
 
 Tree = dict[str, Any]
 USE, WITH, FOR = "use", "with", "for"
+PARAMETERS: Final = "parameters"  # what a template declares
 WORDS: Final = frozenset(
     {USE, WITH, FOR}
 )  # what a device or an asset says of its templates; no option may be called so

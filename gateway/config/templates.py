@@ -10,10 +10,10 @@ from typing import Any, Final
 from gateway.config.files import File, Library
 from gateway.config.fill import Given
 from gateway.config.include import Includer
+from gateway.config.merge import PARAMETERS
 from gateway.config.problems import Path, did_you_mean
 from gateway.config.tree import Document, Spot
 
-PARAMETERS: Final = "parameters"
 _WORDS: Final = frozenset({"default", "description"})
 
 

@@ -24,11 +24,13 @@ from gateway.sdk import (
     Value,
     Written,
 )
+from gateway.sdk.browse import Visit
 from gateway.sdk.discover import Discovered, Pace, Place
 from gateway_modbus.config import ModbusDevice
 from gateway_modbus.discover import discover
 from gateway_modbus.doctor import examine
 from gateway_modbus.doctor_report import Findings
+from gateway_modbus.doctor_survey import examine_unknown
 from gateway_modbus.endpoint import PORT, Endpoint
 from gateway_modbus.frames import ANY, Request
 from gateway_modbus.frames import request as encode
@@ -136,6 +138,11 @@ class ModbusAdapter(Adapter):
         units = {one.name: cast("ModbusDevice", one.config).endpoint.unit for one in self.connection.devices}
         siblings = {name: unit for name, unit in units.items() if name != device.name}
         return await examine(cast("ModbusDevice", device.config), siblings, say)
+
+    @classmethod
+    async def survey(cls, wanted: Visit, where: Sequence[str], say: Callable[[str], None]) -> Findings:
+        """Look at a device that no configuration names, and at what lies `where`. Raises as `examine_unknown`."""
+        return await examine_unknown(wanted, where, say)
 
     async def read(self, requests: Sequence[Request]) -> list[int]:
         """Ask `requests`, between two polls and with nothing between them. As `Link.read`. Raises DisconnectedError."""

@@ -82,11 +82,11 @@ async def _unit(look: _Look, unit: int) -> Discovered | None:
         return None
     if (base := await _sunspec(look, unit)) is not None:
         return await _models(look, unit, base, says)
-    tag = await _first(look, unit)
-    remark = "what its registers mean it does not say: see its manual, then fieldgate doctor"
+    tag, where = await _first(look, unit), _url(look.place, unit)
+    remark = f"what its registers mean it does not say: see its manual, or fieldgate doctor '{where}' --survey"
     if tag is None:
-        return Discovered(_url(look.place, unit), "Modbus unit", says, remark)
-    return Discovered(_url(look.place, unit), "Modbus unit", says, remark, _file(look.place, unit, {"first": tag}))
+        return Discovered(where, "Modbus unit", says, remark)
+    return Discovered(where, "Modbus unit", says, remark, _file(look.place, unit, {"first": tag}))
 
 
 async def _identification(look: _Look, unit: int) -> dict[str, str] | None:

@@ -99,6 +99,28 @@ class Findings:
             lines += ["", *tag.render(len(tag.readings) if everything else SHOWN)]
         return "\n".join(lines)
 
+    def device_file(self) -> str:
+        """A file for devices.d/: what should be set, and each tag under its likeliest type, with how likely that is."""
+        said = "; ".join(
+            f"{name}: {_words(self.facts[name])}" for name in ("identification", "sunspec") if name in self.facts
+        )
+        head = {"device": self.device, "adapter": "modbus", "connect": self.connect, "every": "1s", **self.settings}
+        lines = ["# By `fieldgate doctor --yaml`: rename what you recognise, and remove the rest.", f"# {_plain(said)}"]
+        lines += [setting_line(*item) for item in head.items()]
+        return "\n".join([*lines, "tags:", *(f"  {_judged(tag)}" for tag in self.tags)])
+
+
+def _judged(tag: TagFinding) -> str:
+    if tag.trouble:
+        return f"# {tag.trouble}: {tag.line or tag.name}"
+    now = tag.shown(tag.readings[0])
+    return f"{tag.line}  # {certainty(tag.readings):.0%} sure; {f'{now:.6g}' if isinstance(now, float) else now} now"
+
+
+def _plain(text: str) -> str:
+    """What a device says of itself cannot end a comment."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
 
 def setting_line(name: str, value: Any) -> str:
     """One option of a device as its file has it."""

@@ -109,12 +109,14 @@ class Session(asyncio.Protocol):
         if pdu[0] == 43 and device.says:
             objects = b"".join(bytes((n, len(t))) + t.encode() for n, t in device.says.items())
             return bytes((43, 14, 1, 1, 0, 0, len(device.says))) + objects
-        if pdu[0] != 3:
+        if pdu[0] not in (3, 4):
             return bytes((pdu[0] | 0x80, 1))
         start, count = struct.unpack(">HH", pdu[1:5])
         if not all(address in device.registers for address in range(start, start + count)):
-            return bytes((0x83, 2))
-        return bytes((3, 2 * count)) + b"".join(device.registers[start + i].to_bytes(2, "big") for i in range(count))
+            return bytes((pdu[0] | 0x80, 2))
+        return bytes((pdu[0], 2 * count)) + b"".join(
+            device.registers[start + i].to_bytes(2, "big") for i in range(count)
+        )
 
 
 @contextlib.contextmanager
