@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gateway.changes import Changes, Gateways, Reading
+from gateway.changes import Changes, Files, Gateways
 from gateway.config.load import Configuration
 from gateway.deliver.event import AlarmEvent, Class, GatewayEvent
 from gateway.deliver.outbox import Outbox
@@ -59,9 +59,9 @@ class Gateway:
         state: Path,
         clock: Clock,
         log: Any,
-        reading: Reading | None = None,
+        files: Files | None = None,
     ) -> None:
-        """`reading` reads the configuration anew; without it nothing can be changed while the gateway runs."""
+        """`files`: where another configuration comes from; without them nothing can be changed while it runs."""
         root = configuration.root
         self.clock, self.log, self.state = clock, log, state
         self.health = Health(clock)
@@ -85,7 +85,7 @@ class Gateway:
                          root.gateway.id, log)  # fmt: skip
         self.plant = Plant(running.table, running.pipeline.image, running.runners, clock)
         self.writing = Writing(self.plant, running.watch, Around(root, state, clock, log, self.health, self._announce))
-        self.changes = self._changes(configuration, reading) if reading else None
+        self.changes = self._changes(configuration, files) if files else None
         self.outlet = Outlet(self.outbox, clock, log, self.health, Heard(self.desk, self.writing))
         self.outlet.go_on(running, anew=True)
         self._settle()
@@ -161,9 +161,9 @@ class Gateway:
 
     # -- another configuration ---------------------------------------------------------------------------------------
 
-    def _changes(self, configuration: Configuration, reading: Reading) -> Changes:
-        target = Gateways(self.change, self._silent, self._announce, self.clock, self.log)
-        return Changes(configuration, self.state, reading, target)
+    def _changes(self, configuration: Configuration, files: Files) -> Changes:
+        target = Gateways(self.change, self._silent, self._announce, self.health, self.clock, self.log)
+        return Changes(configuration, self.state, files, target)
 
     def _silent(self, names: Sequence[str]) -> dict[str, str]:
         """Those of these devices that give no data, and why."""

@@ -16,6 +16,7 @@ from gateway.config.files import FOLDER, TEMPLATES
 from gateway.config.load import Configuration
 from gateway.config.shelf import digest, signature
 from gateway.judging import Announce
+from gateway.ops.health import Health, State
 from gateway.ops.inbox import Inbox, Note
 from gateway.sdk import Clock, Log
 from gateway.sdk.errors import FieldgateError
@@ -32,6 +33,14 @@ Reading = Callable[[Mapping[str, bytes]], Awaitable[tuple[Configuration, list[Ch
 """Reads the files: what they say, and what is other than in the content that is given. Raises ConfigErrors."""
 
 
+@dataclass(frozen=True)
+class Files:
+    """The files of a gateway: how they are read anew; and why it does not run what they say, "" where it does."""
+
+    reading: Reading
+    doubt: str = ""
+
+
 class ChangeRefusedError(FieldgateError):
     """Nothing has changed; the message says why."""
 
@@ -44,11 +53,13 @@ class Gateways:
         change: lets another configuration take over; gives the devices whose connections were made anew.
         silent: which of these devices give no data, and why.
         announce: sends an event.
+        health: is told when what runs is not what the files say.
     """
 
     change: Callable[[Configuration], Awaitable[Sequence[str]]]
     silent: Callable[[Sequence[str]], Mapping[str, str]]
     announce: Announce
+    health: Health
     clock: Clock
     log: Log
 
@@ -71,14 +82,14 @@ class Changes:
     Args:
         configuration: that runs.
         state: folder of the state.
-        reading: reads another one.
+        files: where another one comes from.
         gateway: what it is applied to.
     """
 
-    def __init__(self, configuration: Configuration, state: Path, reading: Reading, gateway: Gateways) -> None:
+    def __init__(self, configuration: Configuration, state: Path, files: Files, gateway: Gateways) -> None:
         self.kept = Configurations(state)
         self.trial: Trial | None = None
-        self._now, self._reading, self._gateway = configuration, reading, gateway
+        self._now, self._files, self._gateway = configuration, files, gateway
         self._inbox = Inbox(state, CHANGES)
         self._lock = asyncio.Lock()
         self._asked: list[str] = []
@@ -114,16 +125,12 @@ class Changes:
 
     async def _begin(self) -> None:
         """Keep what the daemon was started with; told where it is not what the files say."""
-        latest, doubt = await asyncio.to_thread(lambda: (self.kept.latest(), self.kept.doubt()))
-        if (
-            doubt is not None
-            and latest is not None
-            and latest.number == doubt.instead
-            and latest.digest == self._digest
-        ):
-            text = f"{doubt.why}; configuration {doubt.instead} runs. `fieldgate plan` shows what the files say"
-            self._tell("configuration in doubt", text, {"number": doubt.instead})
-        elif latest is None or latest.digest != self._digest:
+        if doubt := self._files.doubt:
+            self._gateway.health.report(NAME, State.DEGRADED, doubt, "mend the files, then `fieldgate apply`")
+            self._tell("configuration in doubt", f"{doubt}; an earlier one runs", {})
+            return
+        latest = await asyncio.to_thread(self.kept.latest)
+        if latest is None or latest.digest != self._digest:
             await self._keep(self._now, AT_START, "")
 
     async def _answered(self, note: Note) -> Note:
@@ -147,7 +154,7 @@ class Changes:
 
     async def plan(self) -> dict[str, Any]:
         """What the files would change of what runs. Raises ConfigErrors."""
-        _, changes = await self._reading(self._now.content)
+        _, changes = await self._files.reading(self._now.content)
         return told(changes)
 
     async def apply(self, confirm: float | None, by: str, comment: str = "") -> dict[str, Any]:
@@ -163,10 +170,11 @@ class Changes:
                 raise ChangeRefusedError(
                     f"configuration {number} is on trial: `fieldgate confirm` or `fieldgate revert` it"
                 )
-            new, changes = await self._reading(self._now.content)
+            new, changes = await self._files.reading(self._now.content)
             answer = told(changes)
             if digest(new.content) == self._digest and await asyncio.to_thread(self._runs, new):
                 await asyncio.to_thread(self.kept.believe)
+                self._gateway.health.report(NAME, State.OK)
                 return answer | {"result": "unchanged", "text": "nothing changes"}
             return answer | await self._apply(new, confirm, by, comment)
 
@@ -219,6 +227,7 @@ class Changes:
             text += f" on trial; the former one comes back in {confirm:g} s unless it is confirmed"
         else:
             await asyncio.to_thread(self.kept.believe)
+        self._gateway.health.report(NAME, State.OK)
         self._tell("configuration applied", text, {"number": record.number, "by": by, "comment": comment})
         return {"result": "applied", "number": record.number, "text": text, "anew": list(anew)}
 

@@ -14,9 +14,10 @@ from typing import Any
 import structlog
 
 from gateway.app import Gateway
+from gateway.changes import Files
 from gateway.cli.common import OK, TRY_LATER, add_config, state_folder
 from gateway.config.load import Configuration, load
-from gateway.config.problems import did_you_mean
+from gateway.config.problems import ConfigErrors, did_you_mean
 from gateway.config.shelf import digest
 from gateway.console.start import serving
 from gateway.ingest.registry import Registry
@@ -30,7 +31,7 @@ from gateway.ops.starts import SETTLED, Starts
 from gateway.ops.supervisor import GivenUpError
 from gateway.ops.web import JSON, TEXT, Answer, WebServer, json_answer
 from gateway.reading import read_beside
-from gateway.state.configurations import ConfigurationMissingError, Configurations, Doubt
+from gateway.state.configurations import ConfigurationMissingError, Configurations
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -71,7 +72,7 @@ def _safe(args: argparse.Namespace, starts: Starts) -> int:
 def _run(args: argparse.Namespace, starts: Starts | None) -> int:
     """Read the configuration, then run."""
     registry = Registry()
-    configuration, doubt = _chosen(args.config, registry, args.state)
+    configuration, doubt = _chosen(args.config, registry, args.state, starts)
     bound_arenas()
     share_equal_tags(configuration.devices)
     configuration = compacted(configuration)
@@ -84,10 +85,12 @@ def _run(args: argparse.Namespace, starts: Starts | None) -> int:
     for warning in configuration.warnings:
         log.warning("configuration", problem=str(warning))
     if doubt:
-        log.warning("configuration in doubt", why=doubt.why, runs=doubt.instead)
+        log.warning("configuration in doubt", why=doubt)
 
     async def daemon() -> int:
-        gateway = Gateway(configuration, registry.adapter, state, clock, log, partial(read_beside, args.config))
+        gateway = Gateway(
+            configuration, registry.adapter, state, clock, log, Files(partial(read_beside, args.config), doubt)
+        )
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -117,16 +120,29 @@ def _to_its_end(daemon: Coroutine[Any, Any, int], state: Path) -> int:
         raise asked_to_end(state, error) from error
 
 
-def _chosen(path: Path, registry: Registry, given: Path | None) -> tuple[Configuration, Doubt | None]:
-    """What is to run: what the files say, unless it was on trial and has not been confirmed."""
-    configuration = load(path, registry.models())
+def _chosen(path: Path, registry: Registry, given: Path | None, starts: Starts | None) -> tuple[Configuration, str]:
+    """What is to run, and why it is not what the files say; "" where it is.
+
+    What was on trial and has not been confirmed is not run. Where nobody is there to mend them (systemd starts us),
+    what ran last is run in the place of files that are wrong.
+    """
+    models = registry.models()
+    try:
+        configuration = load(path, models)
+    except ConfigErrors as error:
+        kept = Configurations(starts.folder) if starts else None
+        latest = kept.latest() if kept else None
+        if kept is None or latest is None:
+            raise
+        why = f"the files are wrong ({len(error.problems)} in all, the first: {error.problems[0]})"
+        return load(path, models, kept=kept.content(latest.number)), why
     kept = Configurations(state_folder(given, configuration.root.gateway.state))
     doubt = kept.doubt()
     if doubt is None or doubt.digest != digest(configuration.content):
-        return configuration, None
+        return configuration, ""
     with contextlib.suppress(ConfigurationMissingError):
-        return load(path, registry.models(), kept=kept.content(doubt.instead)), doubt
-    return configuration, None
+        return load(path, models, kept=kept.content(doubt.instead)), doubt.why
+    return configuration, ""
 
 
 @contextlib.contextmanager

@@ -10,6 +10,8 @@ import pytest
 
 from bench.kill import Broker, Ear, broker
 from gateway.changes import CHANGES
+from gateway.cli.children import Child, listening
+from gateway.cli.common import CONFIGURATION
 from gateway.ops.inbox import Inbox
 from tests.e2e.site import Farm, Listener, Site, farm, farm_devices, until
 
@@ -119,3 +121,40 @@ def test_files_are_watched_where_it_is_asked_for(tmp_path: Path, fields: Farm, p
             assert site.reads("farm-1")
     finally:
         heard.stop()
+
+
+def test_a_service_whose_files_are_wrong_runs_what_ran_last(
+    tmp_path: Path, fields: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path / "state"))  # as systemd does
+    site = Site(tmp_path, farm_devices(fields[1]))
+    command = ["gateway", "run", "--config", str(site.config), "--listen", "127.0.0.1:0"]
+    path = tmp_path / "devices.d" / "farm-1.yaml"
+    before = path.read_text()
+    path.write_text("device: [")
+    child = Child(command, site.log, stdout=False)
+    assert child.process.wait(30) == CONFIGURATION  # it has never run
+    child.stop()
+    path.write_text(before)
+    with site:
+        serve(site, command)
+        until(lambda: site.reads("farm-1"), "it is read")
+        site.stop()
+        path.write_text("device: [")
+        serve(site, command)
+        until(lambda: site.reads("farm-1"), "it is read as before")
+        part = site.part("configuration")
+        assert part["state"] == "degraded"
+        assert "the files are wrong (1 in all, the first: devices.d/farm-1.yaml:2:1" in part["why"]
+        path.write_text(before)
+        inbox = Inbox(site.state, CHANGES)
+        answer = inbox.answered(inbox.leave({"verb": "apply", "by": "test"}), 60.0)
+        assert answer is not None
+        assert answer["result"] == "unchanged"
+        assert site.part("configuration")["state"] == "ok"
+
+
+def serve(site: Site, command: list[str]) -> None:
+    (site.state / "listen").unlink(missing_ok=True)
+    site.gateway = Child(command, site.log, stdout=False)
+    site.address = listening(site.gateway, site.state)
