@@ -8,13 +8,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from gateway.changes import Changes, Files, Gateways
 from gateway.config.load import Configuration
 from gateway.deliver.event import AlarmEvent, Class, GatewayEvent
 from gateway.deliver.outbox import Outbox
-from gateway.deliver.upkeep import drain, report
+from gateway.deliver.upkeep import drain
 from gateway.ingest.certificates import CertificateWatch
 from gateway.ingest.connections import PART, AdapterOf, Connections, part
 from gateway.ingest.defence import Defence
@@ -22,9 +20,7 @@ from gateway.ingest.gate import Gate
 from gateway.ingest.runner import Runner, Surroundings, broken, part_of
 from gateway.judging import Outside
 from gateway.keeping import Beside, Keeping
-from gateway.models.answers import collect
 from gateway.models.session import open_session
-from gateway.models.tending import News
 from gateway.operators.commands import Commands
 from gateway.operators.desk import Desk
 from gateway.operators.plant import Plant
@@ -36,21 +32,18 @@ from gateway.ops.systemd import notify
 from gateway.ops.watchdog import Progress, Stage, Watchdog
 from gateway.outlet import Heard, Outlet
 from gateway.running import Lasting, Running
-from gateway.sdk.batch import Batch
 from gateway.sdk.clock import Clock
-from gateway.stages.score import Scores
 from gateway.status import Status
 from gateway.why import Why
+from gateway.work import Work
 
 CONNECTS_AT_ONCE = 10  # attempts to connect that may be under way: a hundred devices that return make no storm
-SWEEP = 1.0  # s between two looks for stale values
-MEMORY = 60.0  # s between two savings of what the detectors have smoothed
 STOP_WITHIN = 2.0  # s that each step of leaving may take
 DRAIN_WITHIN = 1.0  # s for what is under way to reach a broker that is there
 
 
 class Gateway:
-    """One running gateway. `running` is what runs of its configuration; all else lasts as long as the daemon."""
+    """One running gateway."""
 
     def __init__(
         self,
@@ -68,7 +61,9 @@ class Gateway:
         self.keeping = Keeping(state, clock, log, root.alarms.history)
         self.fitter = Beside("fit", log)  # calibrations take tens of milliseconds each
         self.outbox = Outbox(RealFiles(), state / "outbox", root.outbox, clock, log=log)
-        self.gate = Gate(self._turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue)
+        self.work = Work(state, clock, self.health, self.outbox, self.keeping)
+        self.work.announce = self._announce
+        self.gate = Gate(self.work.turn, clock, log, tick=root.pipeline.tick, limit=root.pipeline.queue)
         self.supervisor = Supervisor(clock, log, self.health)
         self.watchdog = Watchdog(clock, self._progress(), log)
         outside = Outside(state, clock, log, self.health, self.fitter, self._announce, self._send)
@@ -78,7 +73,7 @@ class Gateway:
         self.defence = Defence(state, clock, log, self.health, self._announce, root.limits)
         self.connections = Connections(adapter_of, self.gate, self._around, state, self.defence.runner)
         self.certificates = CertificateWatch(clock, state, log, self._announce)
-        self.running = running = Running(configuration, self.lasting)
+        self.work.running = running = Running(configuration, self.lasting)
         self.connections.prepare(running.wanted)
         running.runners = self.connections.turnover(running.wanted).all
         self.desk = Desk(Commands(running.pipeline, running.watch, root.alarms.shelve, clock.wall_ns), state,
@@ -87,8 +82,14 @@ class Gateway:
         self.writing = Writing(self.plant, running.watch, Around(root, state, clock, log, self.health, self._announce))
         self.changes = self._changes(configuration, files) if files else None
         self.outlet = Outlet(self.outbox, clock, log, self.health, Heard(self.desk, self.writing))
+        self.work.outlet, self.work.desk = self.outlet, self.desk
         self.outlet.go_on(running, anew=True)
         self._settle()
+
+    @property
+    def running(self) -> Running:
+        """What runs of the configuration; all else lasts as long as the daemon."""
+        return self.work.running
 
     @property
     def status(self) -> Status:
@@ -106,7 +107,11 @@ class Gateway:
         """Run until `stop` is set, then leave with nothing lost. Raises GivenUpError when a part fails too often."""
         await self._open()
         self._supervise(self.running.runners)
-        own: Parts = [("sweep", self._sweep), ("certificates", self.certificates.run), ("watchdog", self.watchdog.run)]
+        own: Parts = [
+            ("sweep", self.work.sweep),
+            ("certificates", self.certificates.run),
+            ("watchdog", self.watchdog.run),
+        ]
         if self.changes:
             own.append(("changes", self.changes.run))
             if every := self.running.configuration.root.gateway.watch:
@@ -150,8 +155,8 @@ class Gateway:
         parts.cancel()
         [outcome] = await asyncio.gather(parts, return_exceptions=True)
         await self.outbox.close(STOP_WITHIN)
-        self._keep()
-        self._remember()
+        self.work.keep()
+        self.work.remember()
         await self.keeping.close()
         await self.writing.close()
         await self.defence.close()
@@ -183,10 +188,15 @@ class Gateway:
         await self.supervisor.remove(map(part, turnover.go), STOP_WITHIN)
         self.gate.turn()
         self.gate.hold()
+        self.work.rests = True
         try:
             await self._exchange(old, new)
         finally:
+            self.work.rests = False
             self.gate.release()
+            if self.running is old:  # it failed on the way: what was ended begins again
+                self._supervise(turnover.go)
+                self._supervise_all(self._judging())
         for name in old.devices.keys() - new.devices.keys():
             self.health.forget(part_of(name))
         anew = [device.name for runner in turnover.come for device in runner.connection.devices]
@@ -199,13 +209,17 @@ class Gateway:
     async def _exchange(self, old: Running, new: Running) -> None:
         """Between two turns."""
         anew = self.outlet.differs(old, new)
+        if not new.same:
+            await self._learn(new)
         if anew:
             await self.outlet.stop()
             await self.supervisor.remove(["publisher"], STOP_WITHIN)
         if not new.same:
-            await self._judge_anew(old, new)
+            self.work.keep()
+            new.judging.records.take_over(old.judging.records)
+            old.bid_farewell(set(new.watch.names), self.clock.wall_ns())
         new.take_over()
-        self.running = new
+        self.work.running = new
         self.plant.go_on(new.table, new.pipeline.image, new.runners)
         self.desk.commands.go_on(new.pipeline, new.watch, new.configuration.root.alarms.shelve)
         come, gone = await self.writing.go_on(None if new.same else new.watch)
@@ -214,14 +228,12 @@ class Gateway:
         await self.supervisor.remove(gone, STOP_WITHIN)
         self._supervise_all([*come, *(self.outlet.parts() if anew else ()), *([] if new.same else self._judging())])
 
-    async def _judge_anew(self, old: Running, new: Running) -> None:
-        """What is known of assets goes over as it would at a restart, and alarms as they are."""
+    async def _learn(self, new: Running) -> None:
+        """What is known of assets goes over as it would at a restart."""
         await self.supervisor.remove(["models", "timed assets"], STOP_WITHIN)
-        self._keep()
-        self._remember()
+        self.work.keep()
+        self.work.remember()
         await self.keeping.restore(new.judging.learning, new.judging.records)
-        new.judging.records.take_over(old.judging.records)
-        old.bid_farewell(set(new.watch.names), self.clock.wall_ns())
 
     def _settle(self) -> None:
         """What follows from what runs."""
@@ -232,7 +244,7 @@ class Gateway:
         running.told_by(self.writing.note)
         running.look_after(self.lasting, self.outlet.publisher, self.desk.commands, self.writing, self.certificates)
         if running.judging.models:
-            running.judging.models.late = self._late
+            running.judging.models.late = self.work.late
 
     def _supervise(self, runners: Sequence[Runner]) -> None:
         for runner in runners:
@@ -246,76 +258,12 @@ class Gateway:
         """What is run for the assets."""
         judging = self.running.judging
         models: Parts = [("models", judging.models.run)] if judging.models else []
-        return models + ([("timed assets", self._score_by_time)] if judging.judged.timed else [])
+        return models + ([("timed assets", self.work.score_by_time)] if judging.judged.timed else [])
 
     def _tell_broken(self, known: Mapping[str, str]) -> None:
         running = self.running
         lost = [(running.devices[name], why) for name, why in running.configuration.broken.items() if name not in known]
         broken(lost, self.gate, self._around)
-
-    # -- work --------------------------------------------------------------------------------------------------------
-
-    def _turn(self, batches: Sequence[Batch], now: int) -> None:
-        self.running.pipeline.process(batches, now)
-        self._note()
-        self._keep()
-
-    def _note(self) -> None:
-        """Remember what was scored in this turn: for those who look, and on disk."""
-        self.running.status.note()
-        self.running.judging.record(self.running.pipeline)
-
-    def _keep(self) -> None:
-        self.keeping.changes(self.running.judging.learning, self.running.judging.records)
-
-    def _remember(self) -> None:
-        self.keeping.memories(self.running.judging.learning, self.running.judging.recorder)
-
-    def _late(self, ticket: int, scores: Scores) -> None:
-        """A user's model has answered."""
-        pipeline = self.running.pipeline
-        pipeline.scored.clear()
-        pipeline.late(ticket, scores)
-        self.running.status.note()
-        self._keep()
-
-    async def _sweep(self) -> None:
-        remember = self.clock.monotonic() + MEMORY
-        while True:
-            await asyncio.sleep(SWEEP)
-            if self.gate.held:
-                continue  # another configuration is taking over
-            self.running.pipeline.sweep(int(self.clock.monotonic() * 1e9), self.clock.wall_ns())
-            report(self.health, self.outbox, self.outlet.publisher)
-            self.keeping.report(self.health)
-            if self.outlet.devices:
-                self.outlet.devices.tell()
-            self.running.judging.flood.look(self.clock.wall_ns())
-            await self.desk.look()
-            answers = await asyncio.to_thread(collect, self.state)
-            self._announce_all(self.running.judging.tending.answer(answers))
-            if self.clock.monotonic() >= remember:
-                remember += MEMORY
-                self._remember()
-                self._announce_all(self.running.judging.tending.look())
-            self._keep()
-
-    async def _score_by_time(self) -> None:
-        """Score the assets that have a period of their own, on absolute deadlines."""
-        judged = self.running.judging.judged
-        timed = np.array(judged.timed, np.int64)
-        every = np.array([judged.periods[asset] for asset in judged.timed])
-        due = self.clock.monotonic() + every
-        while True:
-            await self.clock.sleep_until(float(due.min()))
-            now = self.clock.monotonic()
-            ripe = due <= now
-            if not self.gate.held:
-                self.running.pipeline.scored.clear()
-                self.running.pipeline.evaluate(timed[ripe], self.clock.wall_ns())
-                self._note()
-            due[ripe] += every[ripe] * np.ceil((now - due[ripe]) / every[ripe] + 1e-9)
-            self._keep()
 
     # -- what is told ------------------------------------------------------------------------------------------------
 
@@ -324,12 +272,6 @@ class Gateway:
 
     def _announce(self, name: str, kind: str, text: str, fields: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text, fields))
-
-    def _announce_all(self, news: Sequence[News]) -> None:
-        for one in news:
-            if one.forget:
-                self.keeping.forget(one.name)
-            self._announce(one.name, one.kind, one.text, one.fields)
 
     def _progress(self) -> Progress:
         return Progress(

@@ -59,11 +59,6 @@ class Gate:
         self._arm(-math.inf)
 
     @property
-    def held(self) -> bool:
-        """Whether it gathers only."""
-        return self._held
-
-    @property
     def waiting(self) -> int:
         """Batches that wait for their turn."""
         return len(self._waiting)

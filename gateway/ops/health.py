@@ -28,7 +28,7 @@ class Part:
 
 
 class Health:
-    """The states of all parts. Written on the loop thread, read from any."""
+    """The states of all parts. Each is written on one thread, the loop's or the console's, and read from any."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -66,7 +66,8 @@ class Health:
 
     def snapshot(self) -> list[dict[str, Any]]:
         """Every part, as JSON-able objects; times are Unix seconds."""
+        parts = list(self._parts.values())  # at once: another thread may add one
         return [
             {"name": p.name, "state": p.state.value, "since": p.since / 1e9, "why": p.why, "remedy": p.remedy}
-            for p in sorted(list(self._parts.values()), key=lambda p: p.name)
+            for p in sorted(parts, key=lambda p: p.name)
         ]

@@ -7,11 +7,13 @@ and then counted in the next line that passes.
 import logging
 import os
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import orjson
 import structlog
+
+from gateway.ops.levels import LEVELS
 
 # syslog(3) severities, as journald understands them at the start of a line (sd-daemon(3)).
 _PRIORITY: Final = {"critical": 2, "error": 3, "warning": 4, "info": 6, "debug": 7}
@@ -51,8 +53,9 @@ def _render(_logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
     return f"<{_PRIORITY.get(method, 6)}>{line}" if "JOURNAL_STREAM" in os.environ else line
 
 
-def configure(level: str, clock: Any) -> None:
-    """Set up structlog once, for the whole process. `level` is debug, info, warning or error."""
+def configure(level: str, clock: Any, levels: Mapping[str, str] | None = None) -> None:
+    """Set up structlog once, for the whole process: `level` is debug, info, warning or error, `levels` by part."""
+    LEVELS.begin(level, levels or {})
 
     def stamp(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["time"] = clock.wall_ns() // 1_000_000 / 1000
@@ -60,8 +63,8 @@ def configure(level: str, clock: Any) -> None:
         return event
 
     structlog.configure(
-        processors=[structlog.processors.format_exc_info, stamp, RepeatFilter(), _render],
-        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        processors=[LEVELS, structlog.processors.format_exc_info, stamp, RepeatFilter(), _render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -5,14 +5,26 @@ A thousand machines of one kind say the same a thousand times, and reading it ta
 
 import ctypes
 import gc
+import os
 import pickle
 from collections.abc import Hashable, Iterable
 from contextlib import suppress
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 from gateway.sdk.config import DeviceConfig, TagConfig
 
 T = TypeVar("T")
+_M_ARENA_MAX: Final = -8  # mallopt(3)
+_ARENAS: Final = (
+    2  # as the unit has it: many short-lived allocations on several threads would scatter over one arena each
+)
+
+
+def bound_arenas() -> None:
+    """Keep malloc to a few arenas, where the environment (MALLOC_ARENA_MAX) does not say how many."""
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        with suppress(OSError, AttributeError):  # another C library than glibc
+            ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def share_equal_tags(devices: Iterable[DeviceConfig]) -> None:

@@ -4,6 +4,7 @@ Back-off, the circuit breaker, counters, log lines, sequence numbers and stalene
 connection, brings batches from it until it is lost, and closes it.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from gateway.sdk.schedule import Schedule
 from gateway.sdk.tags import Connection, Group
 
 API_VERSION = 1
+READ_WITHIN = 30.0  # s; reads are to be quicker, this is the last bound
 
 
 class Log(Protocol):
@@ -73,20 +75,34 @@ class Adapter(ABC):
 
 
 class PolledAdapter(Adapter):
-    """For whoever only has a `read`: the schedule is done here."""
+    """For whoever only has a `read`: the schedule is done here.
+
+    Attributes:
+        asked: since when a read is under way, monotonic seconds; None while none is.
+    """
+
+    asked: float | None = None
 
     @abstractmethod
     async def read(self, group: Group) -> Batch:
         """Read one scan group now, in bounded time. Raises DisconnectedError when the connection is lost."""
 
     async def run(self, sink: Sink) -> None:
-        """Read every group at its period, one at a time, each in its turn."""
+        """Read every group at its period, one at a time, each in its turn. Raises TimeoutError for one without end."""
         clock = self.host.clock
         schedule = Schedule(self.connection.groups, self.connection.phase, clock.monotonic())
         while True:
             due, group = schedule.pop()
             await clock.sleep_until(due)
-            sink(await self.read(group))
+            sink(await self._read(group))
             before = schedule.overdue
             schedule.push(group, due, clock.monotonic())
             self.counters["polls_overdue_total"] += schedule.overdue - before
+
+    async def _read(self, group: Group) -> Batch:
+        self.asked = self.host.clock.monotonic()
+        try:
+            async with asyncio.timeout(READ_WITHIN):
+                return await self.read(group)
+        finally:
+            self.asked = None

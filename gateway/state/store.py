@@ -14,6 +14,7 @@ from gateway.state import history
 from gateway.state.schema import step_up
 
 VERSION: Final = 2
+_WAL: Final = 64  # pages of write-ahead log; the usual 1000 would take what the ballast frees for alarms
 
 
 class StateError(FieldgateError):
@@ -24,11 +25,18 @@ class StateStore:
     """Alarms and calibrations by asset."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the store at `path`. A damaged file is set aside (`.damaged`) and a fresh one begun."""
+        """Open or create the store at `path`. A damaged file is set aside (`.damaged`) and a fresh one begun.
+
+        Raises StateError where the disk does not let it be opened: full, read-only, broken. Nothing is set aside then.
+        """
         self.path = path
         self.set_aside: Path | None = None
         try:
             self._db = self._open()
+        except sqlite3.OperationalError as error:  # the disk's doing, not the file's
+            raise StateError(
+                f"{path}: {error}; free space on the disk, or mount it read-write, and start again"
+            ) from error
         except sqlite3.DatabaseError:
             self.set_aside = path.with_suffix(".damaged")
             path.replace(self.set_aside)
@@ -39,6 +47,7 @@ class StateStore:
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
+            db.execute(f"PRAGMA wal_autocheckpoint={_WAL}")
             _check(db)
             self._migrate(db)
         except (sqlite3.DatabaseError, StateError):

@@ -1,8 +1,11 @@
 """Equal tags become one object, unequal ones do not, and a copy says what the original said."""
 
 import threading
+from types import SimpleNamespace
 
-from gateway.ops.memory import compacted, share_equal_tags
+import pytest
+
+from gateway.ops.memory import bound_arenas, compacted, share_equal_tags
 from gateway_modbus.config import ModbusDevice
 
 
@@ -37,3 +40,13 @@ def test_a_copy_says_the_same_and_shares_the_same() -> None:
 def test_what_cannot_be_copied_stays() -> None:
     lock = threading.Lock()
     assert compacted(lock) is lock
+
+
+def test_malloc_keeps_to_a_few_arenas_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr("ctypes.CDLL", lambda _name: SimpleNamespace(mallopt=lambda *what: told.append(what)))
+    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
+    bound_arenas()
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
+    bound_arenas()
+    assert told == [(-8, 2)]

@@ -34,10 +34,10 @@ adapter: freezer
 every: 100ms
 tags: {level: {wave: noise}, flow: {wave: noise}}
 """
-# The simulated device, but for one thing: when it is told to, it never gives the loop back.
+# The simulated device, but for one thing: when it is told to, it never gives the loop back, nor the interpreter.
 FREEZER = """\
+import ctypes
 import pathlib
-import time
 
 from gateway_sim.adapter import SimAdapter
 
@@ -45,7 +45,7 @@ from gateway_sim.adapter import SimAdapter
 class Freezer(SimAdapter):
     async def read(self, group):
         while pathlib.Path("/trial/freeze").exists():
-            time.sleep(1)
+            ctypes.PyDLL(None).sleep(60)
         return await super().read(group)
 """
 Found = dict[str, str]
@@ -160,6 +160,12 @@ def test_frozen_it_is_restarted_by_the_watchdog(found: Found) -> None:
     restarted, _ = found["frozen"].split()
     assert int(restarted) <= 1000 * (WATCHDOG + RESTART + 1.0)  # systemd needs a moment to take the old one away
     assert int(found["reason"]) >= 1
+
+
+def test_what_froze_it_is_left_alone_by_the_next_process_until_it_is_released(found: Found) -> None:
+    assert found["aside"].startswith("bench ")
+    assert "freezer.py" in found["aside"]
+    assert found["released"] == "bench is tried again"
 
 
 def test_it_stops_within_five_seconds_and_in_order(found: Found) -> None:

@@ -56,6 +56,9 @@ for _ in $(seq 300); do [ "$(pid)" = "$old" ] || break; sleep 0.05; done
 rm -f /trial/freeze
 tell frozen "$(restarted "$old")"
 tell reason "$(journalctl -u fieldgate --no-pager -o cat | grep -c 'Watchdog timeout')"
+# The next process knows whose fault it was, and leaves it alone until it is told otherwise.
+tell aside "$(fieldgate quarantine --state /var/lib/fieldgate)"
+tell released "$(fieldgate quarantine release bench --state /var/lib/fieldgate)"
 
 begun=$(now)
 systemctl stop fieldgate
