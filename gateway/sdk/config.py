@@ -22,13 +22,23 @@ _PER: Final = {
     "s": 1.0, "second": 1.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0, "d": 86400.0, "day": 86400.0,
     "w": 604800.0, "week": 604800.0, "month": 2629800.0, "year": 31557600.0,
 }  # fmt: skip
+_A_DURATION: Final = "a duration is a number with a unit: 200ms, 1s, 5min, 2h, 1d, 1w"
+_A_SIZE: Final = "a size is a number with a unit: 512KiB, 64MiB, 2GB"
+_A_RATE: Final = "a rate is a number per time: 1/week, 2/day"
+
+
+def _schema(pattern: re.Pattern[str], said: str, *examples: str) -> WithJsonSchema:
+    """A text of this pattern; `patternErrorMessage` is what editors say in place of the pattern."""
+    return WithJsonSchema(
+        {"type": "string", "pattern": f"^{pattern.pattern}$", "patternErrorMessage": said, "examples": list(examples)}
+    )
 
 
 def seconds(value: Any) -> float:
     """`200ms` → 0.2. Raises ValueError with the forms that are understood."""
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError("a duration is a number with a unit: 200ms, 1s, 5min, 2h, 1d, 1w")
+        raise ValueError(_A_DURATION)
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -53,7 +63,7 @@ def _size(value: Any, info: ValidationInfo) -> int:
         return int(value)
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise ValueError("a size is a number with a unit: 512KiB, 64MiB, 2GB")
+        raise ValueError(_A_SIZE)
     return int(float(match[1]) * _BYTES[match[2]])
 
 
@@ -62,35 +72,35 @@ def _rate(value: Any, info: ValidationInfo) -> float:
         return float(value)
     match = _RATE.fullmatch(value) if isinstance(value, str) else None
     if match is None or float(match[1]) == 0:
-        raise ValueError("a rate is a number per time: 1/week, 2/day")
+        raise ValueError(_A_RATE)
     return float(match[1]) / _PER[match[2]]
 
 
 Duration = Annotated[
     float,
     BeforeValidator(_positive_duration),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["200ms", "1s", "5min"]}),
+    _schema(_DURATION, _A_DURATION, "200ms", "1s", "5min"),
 ]
 """Seconds, longer than 0; written `200ms`, `1s`, `5min`, `2h`, `1d`, `1w`."""
 
 Delay = Annotated[
     float,
     BeforeValidator(_any_duration),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["0s", "3s"]}),
+    _schema(_DURATION, _A_DURATION, "0s", "3s"),
 ]
 """Seconds, 0 or longer; written as a Duration."""
 
 Size = Annotated[
     int,
     BeforeValidator(_size),
-    WithJsonSchema({"type": "string", "pattern": f"^{_SIZE.pattern}$", "examples": ["64MiB", "2GB"]}),
+    _schema(_SIZE, _A_SIZE, "64MiB", "2GB"),
 ]
 """Bytes; written `512KiB`, `64MiB`, `2GB`."""
 
 Rate = Annotated[
     float,
     BeforeValidator(_rate),
-    WithJsonSchema({"type": "string", "pattern": f"^{_RATE.pattern}$", "examples": ["1/week", "2/day"]}),
+    _schema(_RATE, _A_RATE, "1/week", "2/day"),
 ]
 """Events per second; written `1/week`, `2/day`."""
 

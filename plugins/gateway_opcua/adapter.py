@@ -2,7 +2,7 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Never, cast
 
@@ -26,10 +26,13 @@ from gateway.sdk import (
 )
 from gateway.sdk.browse import Found, Look, Visit
 from gateway.sdk.certificates import Certificate
+from gateway.sdk.described import Described
 from gateway.sdk.discover import Discovered, Pace, Place
 from gateway_opcua.browse import browse, heading, visit
 from gateway_opcua.config import DEFAULT_PORT, OpcuaDevice, OpcuaTag
+from gateway_opcua.describer import Describer, worth_telling
 from gateway_opcua.discover import discover
+from gateway_opcua.doubt import Doubt
 from gateway_opcua.entrance import Entrance
 from gateway_opcua.history import History
 from gateway_opcua.keeper import Keeper
@@ -57,7 +60,8 @@ class OpcuaAdapter(Adapter):
         super().__init__(connection, host)
         self._config = _shared(connection.devices)
         nodes = {tag.row: cast("OpcuaTag", tag.config).where for d in connection.devices for tag in d.tags}
-        self._site = Site(host, self.counters, nodes, Suspects(connection.devices, host.log, self.counters))
+        suspects = Suspects(connection.devices, host.log, self.counters)
+        self._site = Site(host, self.counters, nodes, suspects, Doubt(connection.devices))
         self._session: Session | None = None
         self._entrance = Entrance(self._config, host, self.counters)
         self._standing: dict[int, Subscription] = {}
@@ -78,7 +82,8 @@ class OpcuaAdapter(Adapter):
     async def run(self, sink: Sink) -> Never:
         """Bring batches until the session is lost: then DisconnectedError."""
         session, reader = self._connected()
-        jobs = [*session.jobs(), Learner(session).run()]
+        describer = Describer(session, reader.places, self.connection.devices, self._site)
+        jobs = [*session.jobs(), Learner(session).run(), describer.run()]
         if polled := self._devices("read"):
             jobs.append(self._poll(reader, [group for device in polled for group in device.groups], sink))
         if subscribed := self._devices("subscribe"):
@@ -106,6 +111,10 @@ class OpcuaAdapter(Adapter):
     def missed(self, gap: Gap) -> AsyncGenerator[Batch, None]:
         """As `gateway.sdk.ReadsHistory`."""
         return self._history().missed(gap)
+
+    def described(self) -> Mapping[str, Described]:
+        """As `gateway.sdk.described.Describes`."""
+        return worth_telling(self._site.described)
 
     @classmethod
     def keeper(cls, home: Path, now: dt.datetime) -> Keeper:

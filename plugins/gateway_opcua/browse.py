@@ -11,6 +11,7 @@ from gateway_opcua import browsepath, nodeid, status
 from gateway_opcua.browsepath import BrowsePath
 from gateway_opcua.codec import ServiceFaultError
 from gateway_opcua.config import OpcuaDevice
+from gateway_opcua.enumerations import Enumerations
 from gateway_opcua.found import describe
 from gateway_opcua.inventory import BROWSE_NAME, Inventory, value_at
 from gateway_opcua.places import translate
@@ -49,7 +50,7 @@ async def browse(config: OpcuaDevice, host: Host, look: Look) -> AsyncGenerator[
         inventory = Inventory(session, everything=look.everything)
         root = await _root(session, inventory, look.start)
         way = _way(look)
-        walk = Walk(inventory.look, depth=look.depth, nodes=look.nodes, step=inventory.step)
+        walk = Walk(Enumerations(session, inventory).look, depth=look.depth, nodes=look.nodes, step=inventory.step)
         async for nodes in walk.run(root):
             yield [describe(node, session.namespaces, way) for node in nodes]
     finally:

@@ -34,6 +34,7 @@ _DATA_CHANGE, _STATUS_CHANGE = 811, 820
 ATTRIBUTE_VALUE: Final = 13
 _SOURCE_TIMES: Final = 0  # TimestampsToReturn (Part 4 §7.39): source only, 8 bytes a value less
 _TAIL: Final = I32.pack(-1) + b"\x00\x00" + I32.pack(-1)  # of a ReadValueId: no index range, default encoding
+_SENT: Final = struct.Struct("<Iq")  # number of a message, and when it was published
 _HEADER = struct.Struct("<qIIiI3x")  # timestamp, handle, diagnostics, audit id (null), timeout hint, no further header
 
 
@@ -109,6 +110,8 @@ class Published:
         more: further messages wait on the server.
         changes: ClientHandles u4[n] and columns, in the order of the message; empty for a keep-alive.
         closed: StatusCode with which the server ended the subscription, or None.
+        keep_alive: it says nothing but that the server is there.
+        published: when it left the server, in 100 ns since 1601.
     """
 
     subscription: int
@@ -117,6 +120,7 @@ class Published:
     changes: list[tuple[NDArray[np.uint32], Columns]]
     closed: int | None = None
     keep_alive: bool = False
+    published: int = 0
 
 
 def publish_request(acknowledged: Sequence[tuple[int, int]]) -> bytes:
@@ -156,8 +160,8 @@ class PublishDecoder:
         return self._content(body, at + 1, Published(subscription, 0, more, []))
 
     def _content(self, body: bytes, at: int, message: Published) -> Published:
-        (message.sequence,) = U32.unpack_from(body, at)
-        at += 4 + 8  # time of publishing
+        message.sequence, message.published = _SENT.unpack_from(body, at)
+        at += _SENT.size
         (count,) = I32.unpack_from(body, at)
         at += 4
         message.keep_alive = count <= 0

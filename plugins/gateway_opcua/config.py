@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gateway.sdk import Delay, Duration, Name, TagConfig
 from gateway_opcua import browsepath, nodeid
-from gateway_opcua.secured import SecuredDevice
+from gateway_opcua.secured import SecuredDevice, several
 
 DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
 
@@ -24,6 +24,10 @@ def _endpoint(url: str) -> str:
         raise ValueError("user and password do not belong in the URL: use user: and password: !secret name")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"opc.tcp://{host}:{parts.port or DEFAULT_PORT}{parts.path}"
+
+
+Uncertain = Literal["keep", "good", "bad"]
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
 def _node(text: str) -> str:
@@ -53,11 +57,18 @@ class OpcuaTag(TagConfig):
     """subscribe: what makes a change: status only, status or value, or the source time too."""
     deadband_percent: float = Field(default=0.0, ge=0, le=100)
     """subscribe: a change of this share of the server's EURange or less is not sent by the server."""
+    deadband_absolute: float = Field(default=0.0, ge=0)
+    """subscribe: a change of this much or less, in the server's own unit before scale, is not sent by the server."""
+
+    uncertain: Uncertain | None = None
+    """What becomes of values that the server calls uncertain; as of the device unless set."""
 
     @model_validator(mode="after")
-    def _one_way_to_the_node(self) -> Self:
+    def _one_way_to_say_it(self) -> Self:
         if (self.node is None) == (self.path is None):
             raise ValueError("a tag has either a node or a path")
+        if self.deadband_percent and self.deadband_absolute:
+            raise ValueError("deadband_percent and deadband_absolute are two ways to say it: one is enough")
         return self
 
     def describe(self) -> str:
@@ -73,10 +84,10 @@ class OpcuaTag(TagConfig):
 class OpcuaDevice(SecuredDevice):
     """A device behind an OPC UA server. Devices with the same server, security and user share one session."""
 
-    connect: Annotated[str, AfterValidator(_endpoint)]
+    connect: Endpoint
     """The server: opc.tcp://host:port or opc.tcp://host:port/path; port 4840 unless given."""
-    backup: Annotated[str, AfterValidator(_endpoint)] | None = None
-    """A second server that knows the same nodes, tried when `connect` does not answer; the other way round likewise."""
+    backup: Annotated[list[Endpoint], BeforeValidator(several)] = Field(default=[])
+    """Another server that knows the same nodes, or several; each in its turn when the one before does not answer."""
     mode: Literal["read", "subscribe"] = "read"
     """read: asked for every value in every period; subscribe: the server tells what has changed."""
     timeout: Duration = 4.0
@@ -85,12 +96,24 @@ class OpcuaDevice(SecuredDevice):
     """subscribe: values that the server keeps per tag between two messages; with 1 the newest wins."""
     retry: Duration = 30.0
     """subscribe: wait before a tag that the server refused is tried again; doubled each time, up to ten minutes."""
+    uncertain: Uncertain = "keep"
+    """Values that the server calls uncertain: kept as they are, taken for good, or for bad and without a number."""
     history: Delay = 86400.0
     """Longest outage that is filled in from what the server remembers, where it does; 0s: none is."""
     history_rate: int = Field(default=1000, ge=1)
     """Values per second at which an outage is filled in, at most."""
     tags: Mapping[Name, OpcuaTag] = Field(min_length=1)
     """The tags, by name."""
+
+    @property
+    def scanned(self) -> bool:
+        """As `DeviceConfig.scanned`."""
+        return self.mode == "read"
+
+    @property
+    def servers(self) -> list[str]:
+        """All that know the nodes, the first one to be tried first."""
+        return list(dict.fromkeys([self.connect, *self.backup]))
 
     def connection(self) -> str:
         """Server, security and user: what one session is made of."""

@@ -1,7 +1,7 @@
 """The way to a session: which server is dialled, whether the session of before is taken up, and when not to ask.
 
 A server without a free session is asked ever more seldom, so that no attempt takes a place that others wait for. Where
-there is a backup, the two are tried in turn.
+there are others that know the same nodes, all are tried in turn.
 """
 
 from collections import Counter, deque
@@ -20,8 +20,7 @@ class Entrance:
 
     def __init__(self, config: OpcuaDevice, host: Host, counters: Counter[str]) -> None:
         self._host, self._counters = host, counters
-        urls = [url for url in (config.connect, config.backup) if url]
-        self._servers = deque(config.model_copy(update={"connect": url}) for url in urls)
+        self._servers = deque(config.model_copy(update={"connect": url}) for url in config.servers)
         self._lost: Session | None = None
         self._wait, self._due, self._why = 0.0, float("-inf"), ""
 

@@ -8,9 +8,11 @@ from asyncua import ua
 
 from gateway.sdk import quality
 from gateway.sdk.browse import Found
+from gateway.sdk.described import Described
 from gateway_opcua import nodeid, status
 from gateway_opcua.browsepath import BrowsePath
 from gateway_opcua.coding import DATE_TIME
+from gateway_opcua.described import described
 from gateway_opcua.inventory import BOOLEAN, FLOATS, INTEGERS, VARIABLE, VARIANT_ARRAY
 from gateway_opcua.references import from_binary, identifier
 from gateway_opcua.walk import Node
@@ -21,7 +23,7 @@ _SCALARS: Final = (BOOLEAN, *_NUMBERS, *_TEXTS)
 _CURRENT_READ: Final = 1  # bit of the access level (Part 3 §8.57)
 _SCALAR_RANK: Final = -1
 _ABSTRACT: Final = ("Number", "Integer", "UInteger", "Enumeration", "Duration")  # numbers, whatever they hold
-_UNECE: Final = "http://www.opcfoundation.org/UA/units/un/cefact"  # Part 8 §5.6.3.3: the id is the code's letters
+_MOST_TEXTS: Final = 8  # in one line
 
 
 def describe(node: Node, namespaces: Sequence[str], way: BrowsePath | None = None) -> Found:
@@ -30,7 +32,7 @@ def describe(node: Node, namespaces: Sequence[str], way: BrowsePath | None = Non
     kind = ua.NodeClass(node.kind).name.lower()
     if node.kind != VARIABLE or node.again:
         return Found(node.names, address, kind, remark=_remark(node))
-    unit, span = _unit(node.reads.get("unit")), _range(node.reads.get("range"))
+    said = described(node.reads)
     return Found(
         node.names,
         address,
@@ -38,10 +40,10 @@ def describe(node: Node, namespaces: Sequence[str], way: BrowsePath | None = Non
         type=str(node.reads["type"]) + ("[]" if _is_array(node) else ""),
         value=_shown(node),
         status=node.reads["status"],
-        unit=unit,
-        range=span,
+        unit=said.unit,
+        range=said.range,
         remark=_remark(node),
-        tag=_tag(node, {"path": _path(node, namespaces, way)} if way else {"node": address}, unit, span),
+        tag=_tag(node, {"path": _path(node, namespaces, way)} if way else {"node": address}, said),
     )
 
 
@@ -70,6 +72,9 @@ def _remark(node: Node) -> str:
         remarks.append(f"what is below is refused: {status.name(node.refused)}")
     if code := node.reads.get("status"):
         remarks.append(status.name(code))
+    if texts := node.reads.get("texts"):
+        told = [f"{number} {text}" for number, text in list(texts.items())[:_MOST_TEXTS]]
+        remarks.append(", ".join(told + ["…"] * (len(texts) > _MOST_TEXTS)))
     return "; ".join(remarks)
 
 
@@ -86,37 +91,15 @@ def _is_array(node: Node) -> bool:
     return bool(kind & VARIANT_ARRAY) if kind else rank is not None and rank >= 0
 
 
-def _unit(information: Any) -> str:
-    """The display name of an EUInformation; the UNECE code where it has none."""
-    if not isinstance(information, dict):
-        return ""
-    if shown := information.get("DisplayName"):
-        return str(shown).strip()
-    code = information.get("UnitId")
-    if information.get("NamespaceUri") != _UNECE or not isinstance(code, int) or code <= 0:
-        return ""
-    letters = code.to_bytes(8, "big").lstrip(b"\0")
-    return letters.decode("ascii") if letters.isalnum() else ""
-
-
-def _range(span: Any) -> tuple[float, float] | None:
-    if not isinstance(span, dict):
-        return None
-    low, high = span.get("Low"), span.get("High")
-    if not (isinstance(low, float) and isinstance(high, float)):
-        return None
-    return (low, high) if -float("inf") < low < high < float("inf") else None
-
-
-def _tag(node: Node, where: Mapping[str, str], unit: str, span: tuple[float, float] | None) -> Mapping[str, Any] | None:
+def _tag(node: Node, where: Mapping[str, str], said: Described) -> Mapping[str, Any] | None:
     """What a device file says of it; None unless it can be read and holds one number, truth value or text."""
     access = node.reads["access"]
     if (access is not None and not int(access) & _CURRENT_READ) or _builtin(node) not in _SCALARS:
         return None
     tag: dict[str, Any] = dict(where)
     if _builtin(node) in _NUMBERS:
-        tag |= {"unit": unit} if unit else {}
-        tag |= {"range": list(span)} if span and _within(node.reads["value"], span) else {}
+        tag |= {"unit": said.unit} if said.unit else {}
+        tag |= {"range": list(said.range)} if said.range and _within(node.reads["value"], said.range) else {}
     return tag
 
 

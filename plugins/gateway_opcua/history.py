@@ -58,6 +58,7 @@ class History:
 
     def __init__(self, session: Session, places: Places, site: Site) -> None:
         self._session, self._places, self._host, self._counters = session, places, site.host, site.counters
+        self._doubt = site.doubt
         self._told: set[int] = set()  # codes of refusals that were logged
 
     async def remembers(self, devices: Sequence[Device]) -> list[Memory]:
@@ -189,6 +190,7 @@ class History:
         return [self._batch(gap.device, rows[piece], columns.take(piece), received) for piece in pieces]
 
     def _batch(self, device: int, rows: NDArray[np.uint32], columns: Columns, received: int) -> Batch:
+        self._doubt.settle(rows, columns)
         other = self._session.structures.settle({int(rows[i]): value for i, value in columns.other.items()})
         time = columns.time(received)
         return Batch(device, -1, rows, columns.value, time, columns.status, received, other, Kind.HISTORY)

@@ -10,6 +10,7 @@ from gateway.sdk import DisconnectedError, quality
 from gateway_opcua import nodeid, status
 from gateway_opcua.codec import ATTRIBUTE_VALUE, ReadPlan, ServiceFaultError
 from gateway_opcua.columns import Columns
+from gateway_opcua.described import PROPERTIES
 from gateway_opcua.references import Below, binary, browse
 from gateway_opcua.session import Session
 from gateway_opcua.walk import Node
@@ -22,7 +23,6 @@ _HAS_PROPERTY: Final = 46
 # Attributes (Part 6 Annex A.1); the value comes first.
 BROWSE_NAME, DATA_TYPE, VALUE_RANK, ACCESS = 3, 14, 15, 18
 _ATTRIBUTES: Final = {"value": ATTRIBUTE_VALUE, "data_type": DATA_TYPE, "rank": VALUE_RANK, "access": ACCESS}
-_PROPERTIES: Final = {"EngineeringUnits": "unit", "EURange": "range"}  # of an AnalogItem (Part 8 §5.3.2)
 _MAX_TIMEOUTS: Final = 3
 
 
@@ -37,7 +37,7 @@ class Inventory:
     @property
     def step(self) -> int:
         """Nodes to look at together."""
-        reads = len(_ATTRIBUTES) + len(_PROPERTIES)
+        reads = len(_ATTRIBUTES) + len(PROPERTIES)
         return max(1, min(self._session.nodes_per_browse, self._session.nodes_per_read // reads, 500))
 
     async def look(self, nodes: Sequence[Node], most: int) -> None:
@@ -61,12 +61,12 @@ class Inventory:
                 node.children.append(Node(child, names, spaces, int(reference.NodeClass)))
 
     async def _read(self, nodes: Sequence[Node]) -> None:
-        """Value, type, access, unit and range of variables."""
+        """Value, type, access, unit, range and texts of variables."""
         wanted = [(node.id, attribute, node, name) for node in nodes for name, attribute in _ATTRIBUTES.items()]
         wanted += [
             (node.properties[told], ATTRIBUTE_VALUE, node, name)
             for node in nodes
-            for told, name in _PROPERTIES.items()
+            for told, name in PROPERTIES.items()
             if told in node.properties
         ]
         columns = await self.read([(node, attribute) for node, attribute, _, _ in wanted])

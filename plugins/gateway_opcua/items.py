@@ -11,10 +11,12 @@ import numpy as np
 from asyncua import ua
 from numpy.typing import NDArray
 
-from gateway.sdk import Batch, Device, quality
+from gateway.sdk import Batch, Device, DisconnectedError, quality
 from gateway_opcua import status
 from gateway_opcua.codec import ATTRIBUTE_VALUE, ServiceFaultError
 from gateway_opcua.config import OpcuaDevice, OpcuaTag
+from gateway_opcua.describer import Describer
+from gateway_opcua.filters import Filters
 from gateway_opcua.places import Places
 from gateway_opcua.references import from_binary
 from gateway_opcua.session import Session
@@ -24,6 +26,7 @@ from gateway_opcua.wire import CodecError
 
 _SOURCE: Final = ua.TimestampsToReturn.Source
 _NOTICED: Final = 5.0  # ms
+_NAMED: Final = 10  # names in one line of the log
 _LOOK: Final = 5.0  # s between two looks for tags to try again
 
 
@@ -37,8 +40,11 @@ class Items:
     def __init__(self, session: Session, places: Places, devices: Sequence[Device], site: Site) -> None:
         self._session, self._places, self._site = session, places, site
         self._config = {device.id: cast("OpcuaDevice", device.config) for device in devices}
+        self._devices = devices
         self._device = {tag.row: device.id for device in devices for tag in device.tags}
         self._tags = {tag.row: cast("OpcuaTag", tag.config) for device in devices for tag in device.tags}
+        self._filters = Filters(self._tags)
+        self._describer: Describer | None = None  # made when it is needed
         self._retry = min(config.retry for config in self._config.values())
         self.queued = any(self._queue(row) > 1 for row in self._tags)
 
@@ -54,6 +60,7 @@ class Items:
             PublishingEnabled=True,
         )
         made = await self._session.create_subscription(parameters)
+        self._site.counters["subscriptions_total"] += 1
         promised = made.RevisedPublishingInterval * max(1, made.RevisedMaxKeepAliveCount) / 1000
         timeout = max(config.timeout for config in self._config.values())
         subscription.begin(made.SubscriptionId, promised, timeout, self._site.host.clock.monotonic())
@@ -109,7 +116,33 @@ class Items:
             codes = np.array([result.StatusCode.value for result in results], np.uint32)
             ids = np.array([result.MonitoredItemId for result in results], np.uint32)
             self._tell_slower(rows, subscription.every, results)
-        return self._settle(subscription, places, codes, ids)
+        settled = ~np.isin(rows, await self._step_down(rows[status.is_filter_refused(codes)].tolist()))
+        return self._settle(subscription, places[settled], codes[settled], ids[settled])
+
+    async def _step_down(self, refused: list[int]) -> list[int]:
+        """Ask for less where the server does not filter as asked: too many values are better than none.
+
+        Returns the rows that are to be tried again at once.
+        """
+        if not refused:
+            return []
+        describer, described = self._describer or self._make_describer(), self._site.described
+        if curious := self._filters.without_a_range(refused):
+            with contextlib.suppress(DisconnectedError):  # then it is not known
+                await describer.describe(curious)
+        names = {row: describer.names[row] for row in refused}
+        known = {row: described[name] for row, name in names.items() if name in described}
+        lowered = self._filters.step_down(refused, known)
+        self._site.counters["filters_refused_total"] += len(lowered)
+        if fresh := [names[row] for row in lowered if names[row] not in self._site.unfiltered]:
+            self._site.unfiltered.update(fresh)
+            told = {"count": len(fresh), "tags": fresh[:_NAMED]}
+            self._site.host.log.warning("the server does not filter tags as asked", **told)
+        return lowered
+
+    def _make_describer(self) -> Describer:
+        self._describer = Describer(self._session, self._places, self._devices, self._site)
+        return self._describer
 
     def _tell_slower(
         self, rows: NDArray[np.uint32], every: float, results: Sequence[ua.MonitoredItemCreateResult]
@@ -145,7 +178,7 @@ class Items:
             QueueSize=self._queue(row),
             DiscardOldest=tag.keep == "newest",
         )
-        if (wanted := _filter(tag)) is not None:
+        if (wanted := self._filters.of(row)) is not None:
             parameters.Filter = wanted
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=ua.ReadValueId(NodeId=node, AttributeId=ATTRIBUTE_VALUE),
@@ -187,22 +220,3 @@ class Items:
             places = np.flatnonzero(np.isin(subscription.rows, rows[wrong]) & (subscription.items > 0))
             subscription.abandoned += subscription.items[places].tolist()
             subscription.postpone(places, self._site.host.clock.monotonic(), self._retry)
-
-
-def _filter(tag: OpcuaTag) -> ua.DataChangeFilter | None:
-    """What the server holds back (Part 4 §7.22.2); None where it is as without a filter: no server must know any."""
-    if tag.trigger == "value" and not tag.deadband_percent:
-        return None
-    return ua.DataChangeFilter(
-        Trigger=_TRIGGERS[tag.trigger],
-        DeadbandType=ua.UInt32(_PERCENT if tag.deadband_percent else 0),
-        DeadbandValue=ua.Double(tag.deadband_percent),
-    )
-
-
-_PERCENT: Final = 2  # DeadbandType (Part 8 §6.2)
-_TRIGGERS: Final = {
-    "status": ua.DataChangeTrigger.Status,
-    "value": ua.DataChangeTrigger.StatusValue,
-    "timestamp": ua.DataChangeTrigger.StatusValueTimestamp,
-}

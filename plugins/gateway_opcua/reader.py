@@ -26,7 +26,7 @@ class Reader:
     def __init__(self, session: Session, site: Site) -> None:
         self.places = Places(session, site.nodes)
         self._session, self._host = session, site.host
-        self._counters, self._suspects = site.counters, site.suspects
+        self._counters, self._suspects, self._doubt = site.counters, site.suspects, site.doubt
         self._plans: dict[int, list[ReadPlan]] = {}
         self._look_ups: dict[int, tuple[float, float]] = {}  # of groups with nodes not found: when next, and the wait
         self._failures = 0
@@ -75,6 +75,7 @@ class Reader:
         wrong = self._suspects.look_at(group.rows, columns.status)
         if len(wrong) and self.places.forget((wrong + first).tolist()):
             self._look_ups.setdefault(group.id, (self._host.clock.monotonic() + _LOOK_UP, _LOOK_UP))
+        self._doubt.settle(group.rows, columns)
         other = self._session.structures.settle({first + i: value for i, value in columns.other.items()})
         time = columns.time(received)
         return Batch(group.device, group.id, group.rows, columns.value, time, columns.status, received, other)

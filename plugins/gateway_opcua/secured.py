@@ -20,7 +20,7 @@ def _fingerprint(text: str) -> str:
     return digits
 
 
-def _several(given: object) -> object:
+def several(given: object) -> object:
     """One text with commas is as good as a list: that is how a command line has it."""
     return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
 
@@ -40,7 +40,7 @@ class SecuredDevice(DeviceConfig):
     """In place of trust: SHA-256 of the one certificate that the server may show."""
     first_use: Literal["keep", "refuse"] = "keep"
     """A certificate that nothing vouches for: the first one seen is kept, or refused until `fieldgate certs trust`."""
-    accept: Annotated[list[Acceptable], BeforeValidator(_several)] = Field(default=[])
+    accept: Annotated[list[Acceptable], BeforeValidator(several)] = Field(default=[])
     """What is let pass though it speaks against the server's certificate; told at each connection."""
     user: str | None = Field(default=None, min_length=1)
     """User name at the server; anonymous unless set."""

@@ -12,6 +12,7 @@ from gateway.sdk import DisconnectedError, Host
 from gateway_opcua import channel, nodeid
 from gateway_opcua.codec import ReadPlan, ServiceFaultError
 from gateway_opcua.config import OpcuaDevice
+from gateway_opcua.profiles import UNKNOWN, profile_of
 from gateway_opcua.security import Security, open_channel
 from gateway_opcua.services import FOREIGN, NAMESPACES, Services
 from gateway_opcua.structures import Structures
@@ -23,14 +24,13 @@ _MISSED: Final = 2  # beats without an answer that end the session
 _CLOSE: Final = 2.0  # s that a farewell may take
 _RENEW: Final = 0.75  # share of a token's life after which it is renewed (Part 4 §5.6.2)
 
-# Server, ServerStatus, State; NamespaceArray; OperationLimits (Part 6 Annex A).
-_STATE, _NODES_PER_READ, _ITEMS_PER_CALL = 2259, 11705, 11714
+# Server, ServerStatus, State and BuildInfo; NamespaceArray; OperationLimits (Part 6 Annex A).
+_STATE, _BUILD_INFO, _NODES_PER_READ, _ITEMS_PER_CALL = 2259, 2260, 11705, 11714
 _NODES_PER_BROWSE, _PATHS_PER_CALL, _HISTORIES_PER_CALL = 11710, 11712, 12165
 _LEARNT: Final = (
-    NAMESPACES, _NODES_PER_READ, _ITEMS_PER_CALL, _NODES_PER_BROWSE, _PATHS_PER_CALL, _HISTORIES_PER_CALL
+    NAMESPACES, _BUILD_INFO,
+    _ITEMS_PER_CALL, _NODES_PER_READ, _NODES_PER_BROWSE, _PATHS_PER_CALL, _HISTORIES_PER_CALL,
 )  # fmt: skip
-_DEFAULT_LIMIT: Final = 1000
-_HIGHEST_LIMIT: Final = 10_000
 
 T = TypeVar("T")
 
@@ -41,6 +41,7 @@ class Session(Services):
     Attributes:
         resumed: it was there before this connection, and is still.
         attempts: times that the server was asked for it.
+        profile: what kind of server it is.
         nodes_per_read: nodes that one Read may ask for.
         items_per_call: monitored items that one call may create.
         nodes_per_browse: nodes that one Browse may ask for.
@@ -52,8 +53,9 @@ class Session(Services):
         super().__init__(config, Security(config, host), _client(config))
         self.resumed = False
         self.attempts = 0
-        self.nodes_per_read = self.items_per_call = self.nodes_per_browse = _DEFAULT_LIMIT
-        self.paths_per_call = self.histories_per_call = _DEFAULT_LIMIT
+        self.profile = UNKNOWN
+        self.nodes_per_read = self.items_per_call = self.nodes_per_browse = UNKNOWN.unlimited
+        self.paths_per_call = self.histories_per_call = UNKNOWN.unlimited
         self._host = host
         self._bound = False  # the session belongs to this connection
 
@@ -144,9 +146,12 @@ class Session(Services):
         plan = ReadPlan([nodeid.encode(0, n) for n in _LEARNT])
         columns = plan.decode(await opened.read(plan, self._config.timeout))
         self.namespaces = [str(uri) for uri in columns.other.get(0) or []]
-        limits = [_limit(value) for value in columns.value[1:]]
-        self.nodes_per_read, self.items_per_call, self.nodes_per_browse = limits[:3]
-        self.paths_per_call, self.histories_per_call = limits[3:]
+        self.profile = profile_of(columns.other.get(1))
+        items, *others = columns.value[2:].tolist()
+        self.items_per_call = self.profile.items_per_call(items)
+        limits = [self.profile.limit(told) for told in others]
+        self.nodes_per_read, self.nodes_per_browse, self.paths_per_call, self.histories_per_call = limits
+        self._host.log.debug("the server says what it is", build=columns.other.get(1), profile=self.profile.name)
 
     async def close(self) -> None:
         """Say farewell, which deletes the subscriptions, and let go; where the connection is lost, only let go.
@@ -216,8 +221,3 @@ def _client(config: OpcuaDevice) -> Client:
     client.uaclient.session = channel.QuietSession(client.uaclient)
     channel.guard(client)
     return client
-
-
-def _limit(value: float) -> int:
-    """An operation limit: 0 and no answer mean that none is known."""
-    return min(int(value), _HIGHEST_LIMIT) if value >= 1 else _DEFAULT_LIMIT

@@ -63,6 +63,15 @@ _WRONG_NODE: Final = np.array(
     ],
     np.uint32,
 )
+_FILTER_REFUSED: Final = np.array(
+    [
+        0x80430000,  # BadMonitoredItemFilterInvalid
+        0x80440000,  # BadMonitoredItemFilterUnsupported
+        0x80450000,  # BadFilterNotAllowed
+        0x808E0000,  # BadDeadbandFilterInvalid
+    ],
+    np.uint32,
+)
 _CODE: Final = np.uint32(0xFFFF0000)  # without the info bits
 _OVERFLOW: Final = np.uint32(0x480)  # Part 4 §7.39 info bits: DataValue, Overflow
 
@@ -70,6 +79,11 @@ _OVERFLOW: Final = np.uint32(0x480)  # Part 4 §7.39 info bits: DataValue, Overf
 def is_wrong_node(status: NDArray[np.uint32]) -> NDArray[np.bool_]:
     """Mask of the readings that are bad because the node is: not there, or not for us. Shape (n,)."""
     return np.isin(status & _CODE, _WRONG_NODE)
+
+
+def is_filter_refused(status: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Mask of the monitored items that were refused for their filter. Shape (n,)."""
+    return np.isin(status & _CODE, _FILTER_REFUSED)
 
 
 def not_for_us(code: int) -> bool:

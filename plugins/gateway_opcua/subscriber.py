@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gateway.sdk import Batch, Device, DisconnectedError, Group, Kind, Sink
 from gateway_opcua import status
 from gateway_opcua.codec import PublishDecoder, Published, ServiceFaultError
-from gateway_opcua.columns import Columns
+from gateway_opcua.columns import FILETIME_EPOCH, Columns
 from gateway_opcua.items import Items
 from gateway_opcua.reader import Reader
 from gateway_opcua.resume import republish, transfer
@@ -216,6 +216,7 @@ class Subscriber:
             name = status.name(message.closed)
             raise DisconnectedError(f"{self._session.url}: the server ended a subscription ({name})")
         subscription.heard = self._site.host.clock.monotonic()
+        self._count_lag(message)
         missing = subscription.before(message)
         whole = subscription.follows(message) or await self._fill_in(subscription, missing, sink)
         self._tell(subscription, message, sink)
@@ -224,6 +225,13 @@ class Subscriber:
         if not message.more:
             self._unheard.discard(subscription.id)
             self._confirm(subscription, self._site.host.clock.wall_ns(), sink)
+
+    def _count_lag(self, message: Published) -> None:
+        """How long messages are under way, by both clocks; 0 where the server gives no time or its clock runs ahead."""
+        sent = max(0, message.published - FILETIME_EPOCH) * 100
+        lag = max(0, self._site.host.clock.wall_ns() - sent) if sent else 0
+        self._site.counters["publish_messages_total"] += 1
+        self._site.counters["publish_lag_milliseconds_total"] += lag // 1_000_000
 
     def _tell(self, subscription: Subscription, message: Published, sink: Sink) -> None:
         if not message.keep_alive:
@@ -280,6 +288,7 @@ class Subscriber:
                 sink(Batch.confirm(device, rows[places], received))
 
     def _batch(self, device: int, rows: NDArray[np.uint32], columns: Columns, received: int) -> Batch:
+        self._site.doubt.settle(rows, columns)
         other = self._session.structures.settle({int(rows[i]): value for i, value in columns.other.items()})
         time = columns.time(received)
         return Batch(device, -1, rows, columns.value, time, columns.status, received, other, self._kind)

@@ -1,8 +1,8 @@
 """An OPC UA server in a process of its own: `python asyncua_server.py PORT [NODES [NAMESPACES]]`.
 
-It takes commands by line on stdin: add NAME | delete NAME | write NAME VALUE | tick PERIOD COUNT | grow NAME. Each is
-answered with a line, as is the start. After `tick` the first COUNT nodes count up, once in PERIOD, and the server keeps
-their history; `grow` adds a node in a namespace of its own.
+It takes commands by line on stdin: add NAME | model NAME | doubt NAME | delete NAME | write NAME VALUE |
+tick PERIOD COUNT | grow NAME. Each is answered with a line, as is the start. After `tick` the first COUNT nodes count
+up, once in PERIOD, and the server keeps their history; `grow` adds a node in a namespace of its own.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-BAD_SENSOR_FAILURE = 0x808C0000
+BAD_SENSOR_FAILURE, UNCERTAIN_SENSOR_NOT_ACCURATE = 0x808C0000, 0x40930000
 URI = "http://fieldgate.test/line"
 EVERY_TYPE: dict[str, tuple[Any, ua.VariantType]] = {
     "Boolean": (True, ua.VariantType.Boolean),
@@ -109,6 +109,10 @@ async def _recipe(server: Server, folder: Node, index: int) -> None:
     two = made["Step"](Number=2, Colour=made["Colour"].red, Note="slow", Limits=[])
     wish = made["Goal"]()
     wish.Pieces = 12
+    await folder.add_variable(_node("Colour", index), "Colour", 1, ua.VariantType.Int32, colour.nodeid)
+    valve = await folder.add_variable(_node("Valve", index), "Valve", True)  # as a TwoStateDiscrete is made
+    for name, text in (("FalseState", "shut"), ("TrueState", "open")):
+        await valve.add_property(ua.NodeId(), ua.QualifiedName(name), ua.LocalizedText(text))
     value = made["Recipe"](Id=2**60 + 1, First=one, Steps=[one, two], Goal=wish)
     await folder.add_variable(_node("Recipe", index), "Recipe", value)
 
@@ -120,13 +124,7 @@ async def _boiler(server: Server, index: int) -> None:
     await boiler.add_reference(server.nodes.objects, has_component, bidirectional=False)
     for name, number, low, high in (("Temperature", 21.5, 0.0, 100.0), ("Pressure", 12.0, 0.0, 10.0)):
         node = await boiler.add_variable(_node(f"Boiler.{name}", index), _name(name, index), number)
-        unit = ua.EUInformation(
-            NamespaceUri="http://www.opcfoundation.org/UA/units/un/cefact",
-            UnitId=ua.Int32(4408652),
-            DisplayName=ua.LocalizedText("°C" if name == "Temperature" else None),
-        )
-        await node.add_property(ua.NodeId(), ua.QualifiedName("EngineeringUnits"), unit)
-        await node.add_property(ua.NodeId(), ua.QualifiedName("EURange"), ua.Range(Low=low, High=high))
+        await _model(node, "°C" if name == "Temperature" else None, low, high)
     writable: dict[str, tuple[Any, ua.VariantType]] = {
         "Setpoint": (20.5, ua.VariantType.Float),
         "Mode": (1, ua.VariantType.Int16),
@@ -145,6 +143,17 @@ async def _boiler(server: Server, index: int) -> None:
     hidden = await boiler.add_variable(_node("Boiler.Key", index), _name("Key", index), "secret")
     for attribute in (17, 18):  # access level, and that of the user
         await hidden.write_attribute(attribute, ua.DataValue(ua.Variant(0, ua.VariantType.Byte)))
+
+
+async def _model(node: Node, unit: str | None, low: float, high: float) -> None:
+    """As an AnalogItem has it; without a name of the unit its code, that of degrees Celsius."""
+    information = ua.EUInformation(
+        NamespaceUri="http://www.opcfoundation.org/UA/units/un/cefact",
+        UnitId=ua.Int32(4408652),
+        DisplayName=ua.LocalizedText(unit),
+    )
+    await node.add_property(ua.NodeId(), ua.QualifiedName("EngineeringUnits"), information)
+    await node.add_property(ua.NodeId(), ua.QualifiedName("EURange"), ua.Range(Low=low, High=high))
 
 
 def _name(name: str, index: int) -> ua.QualifiedName:
@@ -175,8 +184,8 @@ async def _obey(server: Server, folder: Node, nodes: dict[str, Node], index: int
     _say("ready")
     while line := await asyncio.to_thread(sys.stdin.readline):
         verb, name, *rest = line.split()
-        if verb == "add":
-            nodes[name] = await folder.add_variable(_node(name, index), name, 1.0)
+        if verb in ("add", "model", "doubt"):
+            nodes[name] = await _add(folder, _node(name, index), verb)
         elif verb == "delete":
             await server.delete_nodes([nodes.pop(name)])
         elif verb == "write":
@@ -190,6 +199,17 @@ async def _obey(server: Server, folder: Node, nodes: dict[str, Node], index: int
             ticker = asyncio.create_task(_tick(ticking, float(name)))
             server.ticker = ticker  # type: ignore[attr-defined]  # kept from the collector
         _say("done")
+
+
+async def _add(folder: Node, node: ua.NodeId, how: str) -> Node:
+    """A node; as a `model` with unit and range, in `doubt` with a value that is uncertain."""
+    added = await folder.add_variable(node, str(node.Identifier), 1.0)
+    if how == "model":
+        await _model(added, "bar", 0.0, 6.0)
+    if how == "doubt":
+        status = ua.StatusCode(ua.UInt32(UNCERTAIN_SENSOR_NOT_ACCURATE))
+        await added.write_value(ua.DataValue(ua.Variant(7.0, ua.VariantType.Double), status))
+    return added
 
 
 async def _tick(nodes: list[Node], period: float) -> None:

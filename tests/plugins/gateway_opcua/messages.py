@@ -1,5 +1,6 @@
 """Messages as asyncua encodes them, to hold our decoder against."""
 
+import datetime as dt
 from collections.abc import Sequence
 
 from asyncua import ua
@@ -22,13 +23,20 @@ def read_response(values: Sequence[ua.DataValue], header: ua.ResponseHeader | No
 
 
 def publish_response(
-    notifications: Sequence[object], *, subscription: int = 7, sequence: int = 1, more: bool = False
+    notifications: Sequence[object],
+    *,
+    subscription: int = 7,
+    sequence: int = 1,
+    more: bool = False,
+    sent: dt.datetime | None = None,
 ) -> bytes:
+    message = ua.NotificationMessage(SequenceNumber=sequence, NotificationData=list(notifications))
+    message.PublishTime = sent or dt.datetime(1601, 1, 1, tzinfo=dt.UTC)
     result = ua.PublishResult(
         SubscriptionId=subscription,
         AvailableSequenceNumbers=[1, 2],
         MoreNotifications=more,
-        NotificationMessage=ua.NotificationMessage(SequenceNumber=sequence, NotificationData=list(notifications)),
+        NotificationMessage=message,
     )
     return type_id(PUBLISH_RESPONSE) + struct_to_binary(ua.ResponseHeader()) + struct_to_binary(result)
 

@@ -73,6 +73,15 @@ function addRecipe(addressSpace, space, folder) {
   const one = { number: 1, colour: 1, limits: [0.5, 1.5] };
   const two = { number: 2, colour: 0, note: "slow", limits: [] };
   const value = addressSpace.constructExtensionObject(type, { first: one, steps: [one, two] });
+  const colour = addressSpace.findDataType("Colour", addressSpace.getNamespaceIndex("http://fieldgate.test/maker"));
+  space.addVariable({ componentOf: folder, browseName: "Colour", nodeId: "s=Colour", dataType: colour.nodeId,
+    value: { dataType: "Int32", value: 1 } });
+  space.addMultiStateDiscrete({ componentOf: folder, browseName: "Stage", nodeId: "s=Stage",
+    enumStrings: ["idle", "filling", "heating"], value: 2 });
+  space.addMultiStateValueDiscrete({ componentOf: folder, browseName: "Speed", nodeId: "s=Speed",
+    enumValues: { slow: 10, fast: 20 }, value: 20 });
+  space.addTwoStateDiscrete({ componentOf: folder, browseName: "Valve", nodeId: "s=Valve",
+    trueState: "open", falseState: "shut", value: true });
   space.addVariable({ componentOf: folder, browseName: "Recipe", nodeId: "s=Recipe", dataType: type.nodeId,
     value: { dataType: "ExtensionObject", value } });
 }

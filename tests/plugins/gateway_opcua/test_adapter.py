@@ -143,8 +143,7 @@ async def test_modes_mix_in_one_session(asyncua_server: Process, tmp_path: Path)
 async def test_large_groups_are_read_in_calls_that_the_server_allows(
     asyncua_server: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_opcua.session._HIGHEST_LIMIT", 3)
-    monkeypatch.setattr("gateway_opcua.session._DEFAULT_LIMIT", 3)
+    monkeypatch.setattr("gateway_opcua.profiles._HIGHEST", 3)
     async with running(tmp_path, device(asyncua_server.port, [f"N{i}" for i in range(10, 20)])) as run:
         await run.until(lambda: len(run.sink.data) > 1)
         assert run.sink.data[-1].value.tolist() == list(range(10, 20))

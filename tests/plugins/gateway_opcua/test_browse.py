@@ -97,6 +97,12 @@ def test_what_is_no_tag_is_left_out_and_what_is_bad_now_is_a_comment(shown: Any,
     assert 'unit: "CEL"' in pressure  # the code, where the unit has no name
 
 
+def test_what_numbers_mean_is_shown(shown: Any, server: Process) -> None:
+    nodes = found(shown(server, "--json", "--match", "Line/*"))
+    assert (nodes["Objects/Line/Colour"]["value"], nodes["Objects/Line/Colour"]["remark"]) == (1, "0 red, 1 green")
+    assert nodes["Objects/Line/Valve"]["remark"] == "0 shut, 1 open"
+
+
 def test_a_tree_ends_in_spite_of_a_way_back_up(shown: Any, asyncua_server: Process) -> None:
     lines = shown(asyncua_server).splitlines()
     assert lines[0].split() == ["Objects", "object", "i=85"]
@@ -148,8 +154,7 @@ def test_a_start_that_there_is_not_is_told_with_its_status(
 
 def test_small_calls_give_the_same(shown: Any, server: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = shown(server, "--match", "/Line/**")
-    monkeypatch.setattr("gateway_opcua.session._HIGHEST_LIMIT", 7)
-    monkeypatch.setattr("gateway_opcua.session._DEFAULT_LIMIT", 7)
+    monkeypatch.setattr("gateway_opcua.profiles._HIGHEST", 7)
     monkeypatch.setattr("gateway_opcua.references._PER_NODE", 3)
     assert shown(server, "--match", "/Line/**") == whole
     assert len(whole.splitlines()) > 30

@@ -8,6 +8,9 @@ import yaml
 from pydantic import ValidationError
 
 import gateway_opcua
+from gateway.config.assets import AssetConfig
+from gateway.models.cohorts import assemble
+from gateway.sdk import TagTable
 from gateway_opcua.config import OpcuaDevice
 
 SAMPLE = Path(gateway_opcua.__file__).parent / "sample.yaml"
@@ -70,6 +73,25 @@ def test_what_makes_no_sense_is_refused_with_a_reason(options: dict[str, Any], c
 def test_a_tag_says_what_is_read() -> None:
     tags = {"a": {"node": "ns=2;s=A"}, "b": {"path": "/Objects/2:B"}}
     assert [tag.describe() for tag in made(tags=tags).tags.values()] == ["ns=2;s=A", "/Objects/2:B"]
+
+
+def test_the_servers_are_tried_in_the_order_in_which_they_are_named() -> None:
+    assert made().servers == [made().connect]
+    assert made(backup="opc.tcp://b").servers == [made().connect, "opc.tcp://b:4840"]
+    assert made(backup=["opc.tcp://c:1", made().connect]).servers == [made().connect, "opc.tcp://c:1"]
+
+
+def test_values_that_come_as_they_change_are_no_scan() -> None:
+    assert made(mode="read").scanned
+    assert not made(mode="subscribe").scanned
+
+
+@pytest.mark.parametrize(("mode", "by_the_clock"), [("read", []), ("subscribe", [0])])
+def test_an_asset_of_subscribed_tags_is_scored_by_the_clock(mode: str, by_the_clock: list[int]) -> None:
+    """A publish response is no scan: without a period of its own the asset would wait for one for ever."""
+    heater = made(mode=mode)
+    asset = AssetConfig(tags=[f"{heater.device}.{tag}" for tag in heater.tags])
+    assert assemble({"heater": asset}, TagTable.build([heater])).timed == by_the_clock
 
 
 def test_a_password_is_never_shown() -> None:

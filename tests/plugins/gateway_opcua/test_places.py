@@ -79,8 +79,7 @@ async def test_a_path_that_comes_to_exist_is_taken_up_and_one_that_goes_is_looke
 async def test_paths_are_walked_in_calls_that_the_server_allows(
     asyncua_server: Process, tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_opcua.session._DEFAULT_LIMIT", 3)
-    monkeypatch.setattr("gateway_opcua.session._HIGHEST_LIMIT", 3)
+    monkeypatch.setattr("gateway_opcua.profiles._HIGHEST", 3)
     paths = {f"n{i}": f"/Objects/nsu={URI};Line/0:N{i}" for i in range(10, 20)}
     async with running(tmp_path, by_path(asyncua_server.port, mode, **paths)) as run:
         await run.until(lambda: all(run.last(f"n{i}") == (i, 0) for i in range(10, 20)))

@@ -79,38 +79,43 @@ async def test_namespaces_in_another_order_after_a_restart(tmp_path: Path, mode:
         assert told(run, "the server refuses tags") == 0
 
 
+@pytest.mark.timeout(300)
 async def test_an_address_space_that_grows_late(tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has neither the namespace nor the nodes when we come."""
-    monkeypatch.setattr("gateway_opcua.reader._LOOK_UP", 0.5)
+    """Line 4: it has neither the namespace nor the nodes when we come, for a minute."""
+    if not FULL:
+        monkeypatch.setattr("gateway_opcua.reader._LOOK_UP", 0.5)
     port = free_port()
     tags = {"there": {"node": f"nsu={URI};s=N1"}, "late": {"node": "nsu=urn:late;s=Late"}}
     with start_asyncua(port) as process:
         async with watched(tmp_path, port, tags=tags, mode=mode, every="100ms", retry="500ms") as run:
             await until(lambda: bool(run.series(0, Kind.DATA)))
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(60 if FULL else 1.5)
             await asyncio.to_thread(process.tell, "grow Late")
-            await until(lambda: bool(run.series(1, Kind.DATA)))
+            await until(lambda: bool(run.series(1, Kind.DATA)), 130 if FULL else 15)
             assert told(run, "the server refuses tags") == 1
             assert told(run, "tags answer again") == 1
             assert told(run, "device lost") == 0
 
 
+@pytest.mark.timeout(300)
 async def test_a_server_that_is_stopped_beyond_every_lifetime(
     tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway_opcua.session._BEAT", 0.5)
-    monkeypatch.setattr("gateway_opcua.session._SESSION_TIMEOUT", 3000)
-    monkeypatch.setattr("gateway_opcua.subscriptions._LIFETIME", 2.0)
+    """Line 4: its session and its subscriptions are gone when it goes on."""
+    if not FULL:
+        monkeypatch.setattr("gateway_opcua.session._BEAT", 0.5)
+        monkeypatch.setattr("gateway_opcua.session._SESSION_TIMEOUT", 3000)
+        monkeypatch.setattr("gateway_opcua.subscriptions._LIFETIME", 2.0)
     port = free_port()
     with start_asyncua(port) as process:
         async with watched(tmp_path, port, tags=FIVE, mode=mode, every="100ms", timeout="500ms") as run:
             await until(lambda: good(run, 5))
             process.popen.send_signal(signal.SIGSTOP)
             await lost(run)
-            await asyncio.sleep(4)
+            await asyncio.sleep(70 if FULL else 4)
             since = len(run.came)
             process.popen.send_signal(signal.SIGCONT)
-            await until(lambda: good(run, 5, since), 30)
+            await until(lambda: good(run, 5, since), 60)
             assert told(run, "device lost") == 1
             assert told(run, "device back") == 1
 

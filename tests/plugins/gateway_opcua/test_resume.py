@@ -115,6 +115,15 @@ async def test_the_backup_is_tried_where_a_server_does_not_answer(tmp_path: Path
     assert run.runner.adapter.counters["servers_changed_total"] == 1
 
 
+async def test_of_a_list_of_servers_each_has_its_turn(tmp_path: Path) -> None:
+    first, second, third = free_port(), free_port(), free_port()
+    with start_asyncua(third):
+        backup = [f"opc.tcp://127.0.0.1:{second}", f"opc.tcp://127.0.0.1:{third}"]
+        async with watched(tmp_path, first, tags=["N1"], every="100ms", backup=backup) as run:
+            await until(lambda: bool(run.series(0, Kind.DATA)))
+    assert run.runner.adapter.counters["servers_changed_total"] == 2
+
+
 async def test_the_first_server_is_tried_again_when_the_backup_is_gone(tmp_path: Path) -> None:
     first, second = free_port(), free_port()
     backup = f"opc.tcp://127.0.0.1:{second}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import datetime as dt
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from asyncua.ua.ua_binary import struct_to_binary
 from gateway.sdk import Batch, Connection, DisconnectedError, Kind, quality
 from gateway.sdk.testing import Collector, connection, host
 from gateway_opcua import nodeid
+from gateway_opcua.doubt import Doubt
 from gateway_opcua.reader import Reader
 from gateway_opcua.site import Site
 from gateway_opcua.subscriber import Subscriber
@@ -70,7 +72,8 @@ async def script(
     for name, setting in settings.items():
         setattr(session, name, setting)
     nodes = {tag.row: nodeid.parse(tag.config.node) for d in on.devices for tag in d.tags}  # type: ignore[attr-defined]
-    site = Site(surroundings, counters, nodes, Suspects(on.devices, surroundings.log, counters))
+    suspects = Suspects(on.devices, surroundings.log, counters)
+    site = Site(surroundings, counters, nodes, suspects, Doubt(on.devices))
     subscriber, sink = Subscriber(session, Reader(session, site), on.devices, site, standing or {}), Collector()
     task = asyncio.create_task(subscriber.run(sink))
     running = Script(session, subscriber, sink, counters, task)
@@ -95,6 +98,16 @@ async def test_a_change_becomes_one_batch_and_confirms_the_rest(tmp_path: Path) 
         assert batch.group == -1
         [confirmed] = [b for b in run.sink.batches if b.kind is Kind.CONFIRM]
         assert confirmed.rows.tolist() == [0, 1, 2]  # type: ignore[union-attr]
+
+
+async def test_how_long_messages_are_under_way_is_counted(tmp_path: Path) -> None:
+    late = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=3)
+    async with script(tmp_path, line()) as run:
+        for number, sent in ((1, late), (2, late + dt.timedelta(hours=1)), (3, None)):
+            await run.session.answer(publish_response([], subscription=1, sequence=number, sent=sent))
+        assert run.counters["publish_messages_total"] == 3
+        assert 3000 <= run.counters["publish_lag_milliseconds_total"] < 5000
+        assert run.counters["subscriptions_total"] == 1
 
 
 async def test_three_requests_wait_and_every_message_is_acknowledged(tmp_path: Path) -> None:
