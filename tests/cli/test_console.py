@@ -63,7 +63,7 @@ def test_users_are_added_listed_and_removed_but_the_last_admin(said: Any, place:
     code, told = said("add", "otto", "--role", "operator")
     assert (code, told.split()[0]) == (0, "otto")
     assert said("add", "otto")[0] == 1
-    assert said("add", "ot to")[0] == 1
+    assert said("add", "no name")[0] == 1
     listed = orjson.loads(said("users", "--json")[1])
     assert [(one["user"], one["role"]) for one in listed] == [("admin", "admin"), ("otto", "operator")]
     user = people(place)["otto"]
