@@ -1,9 +1,10 @@
-"""Writes the reference pages from the code: `python docs/generate.py`. A test fails while they are stale.
+"""Writes the reference pages and the schemas from the code: `python docs/generate.py`. Tests fail while they are stale.
 
-docs/configuration.md comes from the tables of the gateway and of its adapters, the metrics in docs/operations.md from
-`gateway.ops.metrics` and from the counters that each adapter's README lists.
+docs/configuration.md and config/schema/{fieldgate,devices,templates}.json come from the tables of the gateway and of
+its adapters, the metrics in docs/operations.md from `gateway.ops.metrics` and the counters in each adapter's README.
 """  # noqa: INP001 - a script beside the pages that it writes, not a package
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from gateway.config.editing import MANY
+from gateway.config.jsonschema import device_schema, main_schema, template_schema
 from gateway.config.schema import Root
 from gateway.ingest.registry import Registry
 from gateway.ops.metrics import HELP, PREFIX
@@ -20,6 +22,7 @@ from gateway.sdk import Delay, DeviceConfig, Duration, Rate, Size, TagConfig
 DOCS: Final = Path(__file__).resolve().parent
 CONFIGURATION: Final = DOCS / "configuration.md"
 OPERATIONS: Final = DOCS / "operations.md"
+SCHEMAS: Final = DOCS.parent / "config/schema"
 ADAPTERS: Final = ("modbus", "opcua", "sim")
 Row = tuple[str, ...]
 
@@ -70,6 +73,7 @@ LABELS: Final = {
             "connects_total",
             "losses_total",
             "faults_total",
+            "readings_flooded_total",
             "scans_failed_total",
             "readings_backfilled_total",
             "gaps_filled_total",
@@ -147,6 +151,14 @@ def readme_counters(adapter: str) -> dict[str, str]:
 def operations(page: str) -> str:
     """`page` with its table of metrics written anew."""
     return _MARKED.sub(lambda found: f"{found[1]}\n{metrics()}\n{found[2]}", page)
+
+
+def schemas() -> dict[str, str]:
+    """What editors check files by, by name of the schema's file."""
+    tables = Registry().models()
+    models = {name: tables[name] for name in ADAPTERS}
+    made = {"fieldgate": main_schema(), "devices": device_schema(models), "templates": template_schema(models)}
+    return {f"{name}.json": json.dumps(one, indent=2, ensure_ascii=False) + "\n" for name, one in made.items()}
 
 
 def _adapter(name: str, model: type[DeviceConfig]) -> str:
@@ -267,3 +279,5 @@ def _rows(head: Row, rows: list[Row]) -> str:
 if __name__ == "__main__":
     CONFIGURATION.write_text(configuration())
     OPERATIONS.write_text(operations(OPERATIONS.read_text()))
+    for name, text in schemas().items():
+        (SCHEMAS / name).write_text(text)

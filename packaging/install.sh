@@ -58,6 +58,8 @@ if [ "$service" = yes ]; then
   install -d /etc/fieldgate/devices.d
   install -d -m 700 /etc/fieldgate/secrets
   [ -e /etc/fieldgate/fieldgate.yaml ] || install -m 644 "$here/config/fieldgate.yaml" /etc/fieldgate/fieldgate.yaml
+  install -d /etc/fieldgate/schema
+  install -m 644 "$here/config/schema/"*.json /etc/fieldgate/schema/
   install -m 644 "$here/systemd/"*.service /etc/systemd/system/
   ln -sf "$prefix/bin/fieldgate" /usr/local/bin/fieldgate
 fi

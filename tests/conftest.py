@@ -16,6 +16,7 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all", action="store_true", help="a skipped test fails the run")
+    parser.addoption("--requests", type=int, default=2000, help="how many mutated requests the console is sent")
     parser.addoption("--kills", type=int, default=12, help="how often the daemon is killed in the torture test")
 
 

@@ -179,6 +179,14 @@ def test_every_kind_of_event_has_its_row() -> None:
     sent += re.findall(r'"(certificate \w+)"', (ROOT / "gateway/ingest/certificates.py").read_text())
     sent += re.findall(r'GatewayEvent\("([^"]+)"', (ROOT / "gateway/operators/flood.py").read_text())
     sent += re.findall(r'Result\.\w+: "(write[ \w]*)"', (ROOT / "gateway/operators/writer.py").read_text())
+    sent += re.findall(r'_tell\("(configuration [^"]+)"', (ROOT / "gateway/changes.py").read_text())
+    sent += re.findall(r'announce\(asset, "([^"]+)"', (ROOT / "gateway/judging.py").read_text())
+    sent += re.findall(r'"(alarm stays|sensor \w+)"', (ROOT / "gateway/pipeline.py").read_text())
+    drifts = r'"(input drift|input drift over|answered|answer refused)"'
+    sent += re.findall(drifts, (ROOT / "gateway/models/tending.py").read_text())
+    sent += re.findall(r'_tell\("([^"]+)"', (ROOT / "gateway/models/fallback.py").read_text())
+    sent += re.findall(r'_tell[(,][^"]*"([^"]+)"', (ROOT / "gateway/ingest/defence.py").read_text())
+    sent += re.findall(r'tell\("\w+", "([^"]+)"', (ROOT / "gateway/ops/selfwatch.py").read_text())
     assert said == set(sent)
 
 

@@ -1,4 +1,4 @@
-"""`fieldgate audit …`: whether the audit of writes is whole, and what stands in it."""
+"""`fieldgate audit …`: whether the audit of writes, or of the console, is whole, and what stands in it."""
 
 import argparse
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway.cli.common import FAILED, OK, add_again, add_config, add_json, complain, print_json, state_folder
 from gateway.config.load import load
+from gateway.console.audit import FILE as CONSOLE
 from gateway.ingest.registry import Registry
 from gateway.operators.writing import AUDIT
 from gateway.sdk.errors import FieldgateError
@@ -18,7 +19,8 @@ class UsageError(FieldgateError):
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the verb and its own verbs."""
-    parser = subparsers.add_parser("audit", help="check, list and export the audit of writes")
+    parser = subparsers.add_parser("audit", help="check, list and export the audit of writes, or of the console")
+    parser.add_argument("--console", action="store_true", help="that of the web console, not that of writes")
     add_config(parser)
     add_json(parser)
     parser.add_argument("--state", type=Path, help="state folder of the gateway")
@@ -72,7 +74,7 @@ def run_export(args: argparse.Namespace) -> int:
 
 def _path(args: argparse.Namespace) -> Path:
     root = load(args.config, Registry().models()).root
-    return state_folder(args.state, root.gateway.state) / AUDIT
+    return state_folder(args.state, root.gateway.state) / (CONSOLE if args.console else AUDIT)
 
 
 def _seal(text: str) -> tuple[int, str]:
@@ -91,6 +93,6 @@ def _line(row: dict[str, Any]) -> str:
     who = " ".join(part for part in (row.get("via", ""), row.get("by", "")) if part)
     what = row.get("text") or f"{row.get('tag', '')} = {row.get('value', '')}"
     if row["kind"] == "trimmed":
-        what = f"records up to {row['through']} were let go (writes.audit)"
+        what = f"records up to {row['through']} were let go (writes.audit, console.audit)"
     result = row.get("reason") or row.get("result", "")
     return f"{row['number']:>7}  {row.get('time', '')[:19]:19}  {row['kind']:8}  {result:14}  {who:20}  {what}"

@@ -37,6 +37,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument("--for", dest="seconds", type=seconds, metavar="TIME", help="end after this long: 90s")
     parser.add_argument("--json", action="store_true", help="print the events a subscriber got, one JSON object a line")
     parser.add_argument("--fault", choices=FAULTS, default=FAULTS[0], help="the first fault (default: %(default)s)")
+    parser.add_argument("--console", action="store_true", help="with the web console; prints its address and a login")
     parser.set_defaults(func=run)
 
 
@@ -97,9 +98,11 @@ class Act:
 
 def run(args: argparse.Namespace) -> int:
     """Play until Ctrl-C, or for the time given; 0 when a fault was named and went."""
-    with tempfile.TemporaryDirectory(prefix="fieldgate-demo-") as name, _stage(Path(name)) as (act, address, heard):
+    folder = tempfile.TemporaryDirectory(prefix="fieldgate-demo-")
+    with folder as name, _stage(Path(name), console=args.console) as (act, address, heard):
         act.order.rotate(-list(act.order).index(args.fault))
-        view = View(act, show=not args.json and sys.stdout.isatty())
+        note = _login(Path(name) / "state") if args.console else ""
+        view = View(act, show=not args.json and sys.stdout.isatty(), note=note)
         until = time.monotonic() + args.seconds if args.seconds else float("inf")
         try:
             while time.monotonic() < until:
@@ -129,7 +132,7 @@ def _turn(act: Act, address: str, heard: Subscriber, view: View, *, as_json: boo
 
 
 @contextlib.contextmanager
-def _stage(folder: Path) -> Iterator[tuple[Act, str, Subscriber]]:
+def _stage(folder: Path, *, console: bool) -> Iterator[tuple[Act, str, Subscriber]]:
     """Broker, plant, subscriber and daemon, set up and taken down."""
     with contextlib.ExitStack() as stack:
         broker, ports = simulator("broker", log=folder / "broker.log")
@@ -140,18 +143,28 @@ def _stage(folder: Path) -> Iterator[tuple[Act, str, Subscriber]]:
         stack.callback(heard.stop)
         state = folder / "state"
         state.mkdir()
-        gateway = daemon(_configuration(folder, ready, ports["mqtt5"]), state, folder / "gateway.log")
+        config = _configuration(
+            folder, ready, ports["mqtt5"], {"console": {"listen": "127.0.0.1:0"}} if console else {}
+        )
+        gateway = daemon(config, state, folder / "gateway.log")
         stack.callback(gateway.stop)
         yield Act(ready["faults"], plant, deque(FAULTS)), listening(gateway, state), heard
 
 
-def _configuration(folder: Path, ready: dict[str, Any], port: int) -> Path:
+def _login(state: Path) -> str:
+    """Where the console is, and who comes in; it listens before the gateway says where that listens."""
+    user, _, password = (state / "console-password").read_text().strip().partition(" ")
+    return f"Console: {(state / 'console-listen').read_text()}   user {user}   password {password}"
+
+
+def _configuration(folder: Path, ready: dict[str, Any], port: int, more: dict[str, Any]) -> Path:
     """The configuration that a person would write for this plant."""
     assets = {name: {"tags": tags, "calibrate": CALIBRATE, "alarm": ALARM} for name, tags in ready["assets"].items()}
     root = {
         "gateway": {"id": "demo"},
         "mqtt": {"url": f"mqtt://127.0.0.1:{port}"},
         "assets": assets,
+        **more,
     }
     devices = [
         {**device, "every": EVERY, **({"mode": "read"} if device["adapter"] == "opcua" else {})}

@@ -19,14 +19,17 @@ class Show(Protocol):
 class View:
     """Draws what it was told; prints alarms line by line where no terminal watches."""
 
-    def __init__(self, act: Show, *, show: bool) -> None:
-        self._act, self._show = act, show
+    def __init__(self, act: Show, *, show: bool, note: str = "") -> None:
+        """`note`: a line that stands below all; without a terminal it is printed once, to stderr."""
+        self._act, self._show, self._note = act, show, note
         self._values: dict[str, tuple[Any, int]] = {}
         self._alarms: deque[str] = deque(maxlen=_LINES)
         self._readings = 0
         self._rate = (time.monotonic(), 0, 0.0)
         if show:
             sys.stdout.write("\x1b[?25l\x1b[2J")
+        elif note:
+            sys.stderr.write(f"{note}\n")
 
     def hear(self, kind: str, message: dict[str, Any]) -> None:
         """Take a message from the broker."""
@@ -50,7 +53,7 @@ class View:
         fault = f"fault on: {self._act.current}" if self._act.phase in ("fault", "alarm") else self._act.phase
         lines = [f"\x1b[1mFieldgate demo\x1b[0m   {fault}   {rate:.0f} values/s   up {status['uptime']:.0f} s", ""]
         lines += [_asset(asset) for asset in status["assets"]]
-        lines += ["", *self._tags(), "", *self._alarms, "", "Ctrl-C ends it."]
+        lines += ["", *self._tags(), "", *self._alarms, "", *filter(None, [self._note]), "Ctrl-C ends it."]
         sys.stdout.write("\x1b[H" + "".join(f"{line}\x1b[K\n" for line in lines) + "\x1b[J")
         sys.stdout.flush()
 

@@ -10,6 +10,8 @@ from pydantic import Field
 
 from gateway.config.assets import AlarmsConfig, AssetConfig
 from gateway.config.broker import AsPath, MqttConfig
+from gateway.config.console import ConsoleConfig
+from gateway.config.limits import LimitsConfig
 from gateway.sdk.config import Delay, Duration, Name, Size, Table
 
 
@@ -22,6 +24,8 @@ class GatewayConfig(Table):
     """Folder for outbox, alarms and calibrations; `fieldgate run --state` and systemd's STATE_DIRECTORY come first."""
     secrets_dir: AsPath | None = None
     """Folder with one file per secret, read after systemd's credentials."""
+    watch: Delay = 0.0
+    """How often the files are looked at; what has changed and was left alone since is applied; 0s: only when asked."""
 
 
 class WritesConfig(Table):
@@ -117,6 +121,8 @@ class LogConfig(Table):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least severity that is written; at info a healthy hour is silent."""
+    levels: dict[str, Literal["debug", "info", "warning", "error"]] = Field(default_factory=dict)
+    """Another level for a module and all below it, such as `gateway.deliver: debug`; `fieldgate log` sets it live."""
 
 
 class Root(Table):
@@ -144,5 +150,9 @@ class Root(Table):
     """Users' models."""
     metrics: MetricsConfig = MetricsConfig()
     """Where metrics and health are shown."""
+    console: ConsoleConfig = ConsoleConfig()
+    """The web console for people, and its JSON API."""
+    limits: LimitsConfig = LimitsConfig()
+    """What the gateway's own process may take."""
     log: LogConfig = LogConfig()
     """What is logged."""

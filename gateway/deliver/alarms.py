@@ -34,7 +34,7 @@ class AlarmTeller:
 
     def take_over(self, old: "AlarmTeller") -> None:
         """Go on from what another one has said of the same assets."""
-        self._last = old._last
+        self._last = old._last  # noqa: SLF001 - of its own class
 
     def by_score(self, transition: Transition, at: int, seen: Gathered, scores: Scores) -> AlarmEvent:
         """The message for a change that the row `at` of `scores` made."""

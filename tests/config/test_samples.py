@@ -9,7 +9,6 @@ import pytest
 from pydantic import BaseModel
 
 from gateway.__main__ import main
-from gateway.config.jsonschema import main_schema
 from gateway.config.load import Configuration, load
 from gateway.config.schema import Root
 from gateway.ingest.registry import Registry
@@ -79,7 +78,7 @@ def test_check_prints_what_they_come_to_and_where_it_stands(
     (home / "fieldgate.yaml").write_text((CONFIG / "fieldgate.yaml").read_text())
     assert main(["check", "--expanded", "--config", str(home / "fieldgate.yaml")]) == 0
     text = capsys.readouterr().out
-    assert re.search(r"^connect: tcp://10\.0\.5\.12:502\?unit=1 +# templates/pump\.yaml:8$", text, re.MULTILINE)
+    assert re.search(r"^connect: tcp://10\.0\.5\.12:502\?unit=1 +# templates/pump\.yaml:9$", text, re.MULTILINE)
     assert re.search(r"^    scale: 0\.01 +# templates/pump\.csv:3:5$", text, re.MULTILINE)
     assert re.search(r"^password: !secret press-2 +# devices\.d/press-2\.yaml:\d+$", text, re.MULTILINE)
     assert main(["check", "--expanded", "--json", "--config", str(home / "fieldgate.yaml")]) == 0
@@ -116,8 +115,10 @@ def test_every_commented_line_is_the_default(home: Path) -> None:
             "gateway": {"id": root.gateway.id},
             "mqtt": {"url": root.mqtt.url},
             "assets": {name: {"tags": asset.tags} for name, asset in root.assets.items()},
+            "console": {"listen": root.console.listen},
         }
     )
+    assert root.console.listen == "127.0.0.1:8480"
     assert root.model_dump() == bare.model_dump()
 
 
@@ -125,8 +126,26 @@ def test_no_option_is_left_out(home: Path) -> None:
     assert not unset(read(home, uncommented((CONFIG / "fieldgate.yaml").read_text())).root)
 
 
-def test_the_schema_is_fresh() -> None:
-    fresh = json.dumps(main_schema(), indent=2, ensure_ascii=False) + "\n"
-    assert (CONFIG / "schema/fieldgate.json").read_text() == fresh, (
-        "run: fieldgate schema > config/schema/fieldgate.json"
-    )
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("fieldgate", ()), ("devices", ("--device",)), ("templates", ("--template",))],
+)
+def test_the_schemas_are_fresh(file: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema", *words]) == 0
+    fresh = capsys.readouterr().out
+    assert (CONFIG / f"schema/{file}.json").read_text() == fresh, "run: python docs/generate.py"
+
+
+def samples() -> list[Path]:
+    """Every file that an operator copies and edits."""
+    adapters = sorted((CONFIG.parent / "plugins").glob("*/sample.yaml"))
+    return [*sorted((CONFIG / "devices.d").iterdir()), *sorted((CONFIG / "templates").rglob("*.yaml")), *adapters]
+
+
+@pytest.mark.parametrize("sample", samples(), ids=lambda path: str(path.relative_to(CONFIG.parent)))
+def test_the_first_line_names_the_schema(sample: Path) -> None:
+    """An editor wants it in each document of a file."""
+    name = "templates" if sample.is_relative_to(CONFIG / "templates") else "devices"
+    line = f"# yaml-language-server: $schema=../schema/{name}.json\n"
+    assert all(document.startswith(line) for document in sample.read_text().split("---\n"))
+    assert (CONFIG / f"schema/{name}.json").is_file()

@@ -188,6 +188,7 @@ def test_the_package_says_what_it_needs(release: Release) -> None:
         ("/usr/lib/systemd/system/fieldgate@.service", "-rw-r--r-- root/root"),
         ("/etc/fieldgate/fieldgate.yaml", "-rw-r--r-- root/root"),
         ("/etc/fieldgate/devices.d/", "drwxr-xr-x root/root"),
+        ("/etc/fieldgate/schema -> /usr/share/doc/fieldgate/examples/schema", "lrwxrwxrwx root/root"),
         ("/etc/fieldgate/secrets/", "drwx------ root/root"),
         ("/usr/share/doc/fieldgate/copyright", "-rw-r--r-- root/root"),
         ("/usr/share/doc/fieldgate/examples/grafana/fieldgate.json", "-rw-r--r-- root/root"),

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -45,6 +46,7 @@ def test_the_wheel_holds_the_packages_and_nothing_else(content: dict[str, bytes]
     "name",
     [
         "gateway/models/default.onnx",
+        "gateway/models/window.onnx",
         "gateway/state/schema_v1.sql",
         "gateway/sdk/testing.py",  # the suite that outside adapters subclass
         "gateway/py.typed",  # PEP 561: without it the types of the sdk are hidden from the authors of adapters
@@ -113,12 +115,18 @@ def test_what_is_installed_runs_as_a_daemon_and_ends_when_told(installed: Enviro
     (tmp_path / "devices.d").mkdir()
     (tmp_path / "devices.d/bench.yaml").write_text(BENCH)
     config, state = tmp_path / "fieldgate.yaml", tmp_path / "state"
-    config.write_text("gateway: {id: a}\nassets: {bench: {tags: [bench.level, bench.flow, bench.heat]}}\n")
+    console = "console: {listen: 127.0.0.1:0}\n"
+    config.write_text(
+        f"gateway: {{id: a}}\n{console}assets: {{bench: {{tags: [bench.level, bench.flow, bench.heat]}}}}\n"
+    )
     words: list[str | Path] = [installed.folder / "bin/fieldgate", "run", "--listen", "127.0.0.1:0"]
     words += ["--config", config, "--state", state]
     with subprocess.Popen(words, cwd=tmp_path, env=clean(), stderr=subprocess.PIPE, text=True) as daemon:
         try:
             _until_scanned(installed, config, state)
+            console = (state / "console-listen").read_text().removeprefix("http://")
+            with urllib.request.urlopen(f"http://{console}", timeout=WITHIN) as page:
+                assert b"<title>Fieldgate" in page.read()
         finally:
             daemon.send_signal(signal.SIGTERM)
             _, log = daemon.communicate(timeout=WITHIN)
