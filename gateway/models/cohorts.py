@@ -239,4 +239,4 @@ def _period(config: AssetConfig, rows: Sequence[int], table: TagTable) -> float:
 
 def _subscribed(rows: Sequence[int], table: TagTable) -> bool:
     """Whether any tag comes by subscription: then no scan says that the asset is complete, and time does."""
-    return any(not table.devices[int(table.device[row])].config.scanned for row in rows)
+    return any(not table.groups[int(table.group[row])].scanned for row in rows)

@@ -210,7 +210,6 @@ class DeviceConfig(Table):
         """What is opened for this device; devices of one adapter that return the same text share one connection."""
         return self.device
 
-    @property
-    def scanned(self) -> bool:
-        """Whether its scan groups are read as a whole at their period; False where values come as they change."""
+    def scans(self, _tag: TagConfig) -> bool:
+        """Whether a tag is read at its period, in a group with others; False where its values come as they change."""
         return True

@@ -27,13 +27,14 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The tags of one device that are read together, every `every` seconds."""
+    """The tags of one device that are read together, every `every` seconds; or that come as they change."""
 
     id: int  # number over the whole configuration
     device: int
     every: float
     rows: slice
     tags: tuple[Tag, ...]
+    scanned: bool = True  # False: values come as they change, and never all at once
 
     def __len__(self) -> int:
         return len(self.tags)
@@ -92,9 +93,9 @@ class TagTable:
         row = group_id = 0
         for device_id, config in enumerate(configs):
             groups = []
-            for every, members in _by_period(config):
+            for (every, scanned), members in _by_period(config):
                 tags = tuple(Tag(row + i, name, tag) for i, (name, tag) in enumerate(members))
-                groups.append(Group(group_id, device_id, every, slice(row, row + len(tags)), tags))
+                groups.append(Group(group_id, device_id, every, slice(row, row + len(tags)), tags, scanned))
                 row, group_id = row + len(tags), group_id + 1
             devices.append(Device(device_id, config.device, config, tuple(groups)))
         return cls._columns(tuple(devices))
@@ -133,9 +134,9 @@ class TagTable:
         return tuple(group for device in self.devices for group in device.groups)
 
 
-def _by_period(config: DeviceConfig) -> list[tuple[float, list[tuple[str, TagConfig]]]]:
-    """The tags of a device by their period, both in the order of first appearance."""
-    groups: dict[float, list[tuple[str, TagConfig]]] = {}
+def _by_period(config: DeviceConfig) -> list[tuple[tuple[float, bool], list[tuple[str, TagConfig]]]]:
+    """The tags of a device by their period and by how they come, in the order of first appearance."""
+    groups: dict[tuple[float, bool], list[tuple[str, TagConfig]]] = {}
     for name, tag in config.tags.items():
-        groups.setdefault(tag.every or config.every, []).append((name, tag))
+        groups.setdefault((tag.every or config.every, config.scans(tag)), []).append((name, tag))
     return list(groups.items())

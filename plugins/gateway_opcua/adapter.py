@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Never, cast
 
@@ -84,9 +85,9 @@ class OpcuaAdapter(Adapter):
         session, reader = self._connected()
         describer = Describer(session, reader.places, self.connection.devices, self._site)
         jobs = [*session.jobs(), Learner(session).run(), describer.run()]
-        if polled := self._devices("read"):
-            jobs.append(self._poll(reader, [group for device in polled for group in device.groups], sink))
-        if subscribed := self._devices("subscribe"):
+        if polled := [group for group in self.connection.groups if group.scanned]:
+            jobs.append(self._poll(reader, polled, sink))
+        if subscribed := self._subscribed():
             jobs.append(Subscriber(session, reader, subscribed, self._site, self._standing).run(sink))
         await together(jobs)
 
@@ -159,8 +160,13 @@ class OpcuaAdapter(Adapter):
             raise DisconnectedError(f"{self._config.connect}: not connected")
         return self._session, self._reader
 
-    def _devices(self, mode: str) -> list[Device]:
-        return [device for device in self.connection.devices if cast("OpcuaDevice", device.config).mode == mode]
+    def _subscribed(self) -> list[Device]:
+        """The devices with no more than those of their tags that come as they change."""
+        found = [
+            replace(device, groups=tuple(group for group in device.groups if not group.scanned))
+            for device in self.connection.devices
+        ]
+        return [device for device in found if device.groups]
 
     async def _poll(self, reader: Reader, groups: Sequence[Group], sink: Sink) -> None:
         """Read every group at its period, one at a time."""

@@ -1,7 +1,7 @@
 """What a person may write for an OPC UA device."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -27,6 +27,7 @@ def _endpoint(url: str) -> str:
 
 
 Uncertain = Literal["keep", "good", "bad"]
+Mode = Literal["read", "subscribe"]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
@@ -47,6 +48,8 @@ class OpcuaTag(TagConfig):
     """Node id in the standard form: ns=2;s=Heater.Temp, ns=2;i=1001, nsu=http://maker/line;s=Heater.Temp, i=2258."""
     path: Annotated[str, AfterValidator(_path)] | None = None
     """In place of node: the way from the root folder, /Objects/2:Boiler/Temp or /Objects/nsu=http://maker/line;Boiler/Temp."""
+    mode: Mode | None = None
+    """read or subscribe; as the device unless set."""
     sample: Delay | None = None
     """subscribe: how often the server looks at it; 0s: at every change; the period unless set."""
     queue: int | None = Field(default=None, ge=1, le=10_000)
@@ -88,7 +91,7 @@ class OpcuaDevice(SecuredDevice):
     """The server: opc.tcp://host:port or opc.tcp://host:port/path; port 4840 unless given."""
     backup: Annotated[list[Endpoint], BeforeValidator(several)] = Field(default=[])
     """Another server that knows the same nodes, or several; each in its turn when the one before does not answer."""
-    mode: Literal["read", "subscribe"] = "read"
+    mode: Mode = "read"
     """read: asked for every value in every period; subscribe: the server tells what has changed."""
     timeout: Duration = 4.0
     """Longest wait for the answer to one request."""
@@ -105,10 +108,9 @@ class OpcuaDevice(SecuredDevice):
     tags: Mapping[Name, OpcuaTag] = Field(min_length=1)
     """The tags, by name."""
 
-    @property
-    def scanned(self) -> bool:
-        """As `DeviceConfig.scanned`."""
-        return self.mode == "read"
+    def scans(self, tag: TagConfig) -> bool:
+        """As `DeviceConfig.scans`."""
+        return (cast("OpcuaTag", tag).mode or self.mode) == "read"
 
     @property
     def servers(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gateway.sdk import ConfigError, DisconnectedError, quality
+from gateway.sdk import Batch, ConfigError, DisconnectedError, Kind, quality
 from gateway.sdk.testing import AdapterContract, Rig, connection, host
 from gateway_opcua.adapter import OpcuaAdapter
 from tests.plugins.gateway_opcua.asyncua_server import EVERY_TYPE
@@ -138,6 +138,25 @@ async def test_modes_mix_in_one_session(asyncua_server: Process, tmp_path: Path)
     async with running(tmp_path, polled, pushed) as run:
         await run.until(lambda: run.last("N1") == (1.0, 0) and run.last("N2") == (2.0, 0))
         await run.until(lambda: len([b for b in run.sink.data if b.device == 0]) > 2)
+
+
+async def test_modes_mix_in_one_device(asyncua_server: Process, tmp_path: Path) -> None:
+    mixed = device(asyncua_server.port, ["N1", "N2", "N3"])
+    tags = {name: tag.model_dump(exclude_defaults=True) for name, tag in mixed.tags.items()}
+    tags["N2"]["mode"] = "subscribe"
+    async with running(tmp_path, device(asyncua_server.port, tags)) as run:
+        await run.until(lambda: all(run.last(f"N{i}") == (float(i), 0) for i in (1, 2, 3)))
+        await run.until(lambda: bool(run.confirmations()))
+        seen = len(run.sink.batches)
+        await run.until(lambda: len(run.sink.batches) > seen + 4)
+        scans = [batch for batch in run.sink.batches[seen:] if batch.kind is Kind.DATA]
+        assert {tuple(rows(batch)) for batch in scans} == {(0, 1)}  # N1 and N3; N2 is not asked for any more
+        await run.until(lambda: len(run.confirmations()) > 1)
+        assert {tuple(np.asarray(batch.rows).tolist()) for batch in run.confirmations()} == {(2,)}
+
+
+def rows(batch: Batch) -> list[int]:
+    return list(range(batch.rows.start, batch.rows.stop)) if isinstance(batch.rows, slice) else batch.rows.tolist()
 
 
 async def test_large_groups_are_read_in_calls_that_the_server_allows(

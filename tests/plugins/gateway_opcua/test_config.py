@@ -82,8 +82,11 @@ def test_the_servers_are_tried_in_the_order_in_which_they_are_named() -> None:
 
 
 def test_values_that_come_as_they_change_are_no_scan() -> None:
-    assert made(mode="read").scanned
-    assert not made(mode="subscribe").scanned
+    for mode, other in (("read", "subscribe"), ("subscribe", "read")):
+        heater = made(mode=mode, tags={"a": {"node": "i=1"}, "b": {"node": "i=2", "mode": other}, "c": {"node": "i=3"}})
+        groups = TagTable.build([heater]).groups
+        assert [[tag.name for tag in group.tags] for group in groups] == [["a", "c"], ["b"]]
+        assert [group.scanned for group in groups] == [mode == "read", other == "read"]
 
 
 @pytest.mark.parametrize(("mode", "by_the_clock"), [("read", []), ("subscribe", [0])])
