@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.sdk.errors import FieldgateError
-from gateway.state.schema import step_up
+from gateway.state.schema import check, step_up, transaction
 
 VERSION: Final = 1
 BEGIN: Final = "0" * 64  # what the first record of all is sealed with
@@ -72,9 +72,7 @@ class AuditLog:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
-        (verdict,) = db.execute("PRAGMA quick_check").fetchone()
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(str(verdict))
+        check(db)
         found = step_up(db, "audit", VERSION)
         if found > VERSION:
             raise AuditError(f"{self.path} is of a newer Fieldgate (version {found}, this one knows {VERSION})")
@@ -95,14 +93,9 @@ class AuditLog:
             AuditError: the file cannot be written.
         """
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(self._db):
                 found = self._insert(contents)
                 first = self._trim(found) if found[-1].number - self._first >= self._most + _SLACK else self._first
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
         except sqlite3.IntegrityError as error:
             raise KnownIdError(f"{self.path}: the id has been used before") from error
         except sqlite3.Error as error:

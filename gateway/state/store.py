@@ -3,15 +3,14 @@
 Opened, used and closed on one thread of its own. The schema carries its version; each step up is one SQL file.
 """
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from gateway.sdk.errors import FieldgateError
 from gateway.state import history
-from gateway.state.schema import step_up
+from gateway.state.schema import check, step_up, transaction
 
 VERSION: Final = 2
 _WAL: Final = 64  # pages of write-ahead log; the usual 1000 would take what the ballast frees for alarms
@@ -48,7 +47,7 @@ class StateStore:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute(f"PRAGMA wal_autocheckpoint={_WAL}")
-            _check(db)
+            check(db)
             self._migrate(db)
         except (sqlite3.DatabaseError, StateError):
             db.close()
@@ -69,7 +68,7 @@ class StateStore:
 
     def keep_calibration(self, asset: str, fingerprint: str, made: int, content: bytes) -> None:
         """Keep the calibration of `asset` for the former one; the rows that it was made of are not needed any more."""
-        with self._transaction():
+        with transaction(self._db):
             self._db.execute(
                 "INSERT OR REPLACE INTO calibration VALUES (?, ?, ?, ?)", (asset, fingerprint, made, content)
             )
@@ -77,7 +76,7 @@ class StateStore:
 
     def forget_calibration(self, asset: str) -> None:
         """The asset learns anew: what was learnt of it before must not come back with a restart."""
-        with self._transaction():
+        with transaction(self._db):
             for table in ("calibration", "memory", "gathered"):
                 self._db.execute(f"DELETE FROM {table} WHERE asset = ?", (asset,))  # noqa: S608 - names of our own
 
@@ -91,7 +90,7 @@ class StateStore:
 
     def keep_gathered(self, chunks: list[tuple[str, str, int, bytes]]) -> None:
         """Keep (asset, fingerprint, first, content) of some assets, all or none; a first row of 0 begins anew."""
-        with self._transaction():
+        with transaction(self._db):
             for asset, _, first, _ in chunks:
                 self._db.execute("DELETE FROM gathered WHERE asset = ? AND first >= ?", (asset, first))
             self._db.executemany("INSERT INTO gathered VALUES (?, ?, ?, ?)", chunks)
@@ -105,7 +104,7 @@ class StateStore:
 
     def keep_memories(self, memories: list[tuple[str, str, bytes]]) -> None:
         """Keep (asset, fingerprint, content) of some assets, all or none."""
-        with self._transaction():
+        with transaction(self._db):
             self._db.executemany("INSERT OR REPLACE INTO memory VALUES (?, ?, ?)", memories)
 
     def alarms(self) -> dict[str, str]:
@@ -114,27 +113,11 @@ class StateStore:
 
     def keep_alarms(self, states: dict[str, str], changes: Sequence[history.Change] = (), most: int = 10_000) -> None:
         """Keep the alarm states of some assets and what has led to them, all or none; at most `most` changes."""
-        with self._transaction():
+        with transaction(self._db):
             self._db.executemany("INSERT OR REPLACE INTO alarm VALUES (?, ?)", states.items())
             if changes:
                 history.keep(self._db, changes, most)
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except sqlite3.Error:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
-
     def close(self) -> None:
         """Close the file."""
         self._db.close()
-
-
-def _check(db: sqlite3.Connection) -> None:
-    (verdict,) = db.execute("PRAGMA quick_check").fetchone()
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(str(verdict))

@@ -16,7 +16,7 @@ from typing import Final, Self
 
 from gateway.ops.files import give
 from gateway.sdk.errors import FieldgateError
-from gateway.state.schema import step_up
+from gateway.state.schema import check, step_up, transaction
 
 FILE: Final = "console.db"
 VERSION: Final = 1
@@ -83,7 +83,7 @@ class Users:
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
-            _check(db)
+            check(db)
             found = step_up(db, "console", VERSION)
         except BaseException:
             db.close()
@@ -143,14 +143,8 @@ class Users:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._told():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+        with self._told(), transaction(self._db):
+            yield
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -162,12 +156,6 @@ class Users:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
-
-
-def _check(db: sqlite3.Connection) -> None:
-    (verdict,) = db.execute("PRAGMA quick_check").fetchone()
-    if verdict != "ok":
-        raise sqlite3.DatabaseError(str(verdict))
 
 
 def _names(table: type[User] | type[Token]) -> str:

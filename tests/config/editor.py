@@ -2,16 +2,16 @@
 
 import contextlib
 import json
-import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-NODE = Path(tempfile.gettempdir()) / "fieldgate-node-yaml"
+from tests import npm
+
+NODE = npm.folder("yaml")
 PACKAGE = "yaml-language-server@1"
 TAGS = ["!secret scalar", "!include scalar", "!csv scalar"]  # as docs/many-from-one.md tells editors
 WITHIN = 30.0  # s for an answer
@@ -20,17 +20,8 @@ Message = dict[str, Any]
 
 
 def install() -> str | None:
-    """Install it once into a folder that later runs find again. Why it is not there, or None."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        return "node and npm are not installed"
-    if (NODE / "node_modules" / "yaml-language-server").is_dir():
-        return None
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(NODE), PACKAGE]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    except subprocess.TimeoutExpired:
-        return "npm install did not end within 100 s"
-    return None if done.returncode == 0 else f"npm install failed: {done.stderr[-300:]}"
+    """Why the language server is not there, or None."""
+    return npm.install(NODE, PACKAGE)
 
 
 class Editor:

@@ -6,32 +6,23 @@ import json
 import select
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-MODULES: Final = Path(tempfile.gettempdir()) / "fieldgate-node-browser"
+from tests import npm
+
+MODULES: Final = npm.folder("browser")
 PACKAGES: Final = ("puppeteer-core@24.43.1", "axe-core@4.14.1")
 WITHIN: Final = 60.0  # s for any one command
 DESK, PHONE = (1440, 900), (390, 844)
 
 
 def missing() -> str | None:
-    """Install the packages once into a folder that later runs find again. Why there is no browser, or None."""
-    absent = [name for name in ("node", "npm", "chromium") if shutil.which(name) is None]
-    if absent:
-        return f"not installed: {', '.join(absent)}"
-    if all((MODULES / "node_modules" / name.partition("@")[0]).is_dir() for name in PACKAGES):
-        return None
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(MODULES), *PACKAGES]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    except subprocess.TimeoutExpired:
-        return "npm install did not end within 100 s"
-    return None if done.returncode == 0 else f"npm install failed: {done.stderr[-300:]}"
+    """Why there is no browser, or None."""
+    return npm.install(MODULES, *PACKAGES) if shutil.which("chromium") else "chromium is not installed"
 
 
 class BrowserError(Exception):

@@ -2,40 +2,25 @@
 
 import json
 import os
-import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import npm
 from tests.deliver.brokers import Process
 from tests.deliver.sparkplug.rig import PUMP, Plant
 from tests.deliver.sparkplug.tap import Packet, Tap
 
-NODE = Path(tempfile.gettempdir()) / "fieldgate-node-sparkplug"
+NODE = npm.folder("sparkplug")
 PACKAGE = "sparkplug-payload@1"
-
-
-def install() -> str | None:
-    """Install it once into a folder that later runs find again. Why it is not there, or None."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        return "node and npm are not installed"
-    if (NODE / "node_modules" / "sparkplug-payload").is_dir():
-        return None
-    command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(NODE), PACKAGE]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    except subprocess.TimeoutExpired:
-        return "npm install did not end within 100 s"
-    return None if done.returncode == 0 else f"npm install failed: {done.stderr[-300:]}"
 
 
 @pytest.fixture(scope="session")
 def decoder() -> dict[str, str]:
     """The environment in which it is found."""
-    if reason := install():
+    if reason := npm.install(NODE, PACKAGE):
         pytest.skip(f"sparkplug-payload: {reason}")
     return os.environ | {"NODE_PATH": str(NODE / "node_modules")}
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,8 +11,10 @@ import pytest
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from tests import npm
+
 HERE = Path(__file__).parent
-NODE = Path(tempfile.gettempdir()) / "fieldgate-node-modbus"
+NODE = npm.folder("modbus")
 SIZE = 400  # registers and coils of the pymodbus and npm servers
 
 
@@ -58,17 +59,6 @@ async def pymodbus() -> AsyncIterator[int]:
 
 def node_server() -> list[str | Path]:
     """The command of the npm server; installs its package once, where later runs find it again."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip("node and npm are not installed")
-    if not (NODE / "node_modules" / "modbus-serial").is_dir():
-        flags = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(NODE)]
-        try:
-            done = subprocess.run(
-                [npm, "install", *flags, "modbus-serial@8"], capture_output=True, text=True, timeout=60, check=False
-            )
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm install did not end within 60 s")
-        if done.returncode:
-            pytest.skip(f"npm install failed: {done.stderr[-300:]}")
-    return [node, HERE / "modbus_serial_server.js", NODE / "node_modules", str(SIZE)]
+    if why := npm.install(NODE, "modbus-serial@8"):
+        pytest.skip(why)
+    return ["node", HERE / "modbus_serial_server.js", NODE / "node_modules", str(SIZE)]

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests import npm
 
 HERE = Path(__file__).parent
 
@@ -68,22 +68,13 @@ def start_asyncua(port: int, nodes: int = 20, namespaces: int = 0) -> contextlib
     return start(command, port)
 
 
-NODE = Path(tempfile.gettempdir()) / "fieldgate-node"
+NODE = npm.folder("opcua")
 NODE_PACKAGE = "node-opcua-server@2"
 
 
 def install_node_opcua() -> str | None:
-    """Install it once into a folder that later runs find again. Why it is not there, or None."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        return "node and npm are not installed"
-    if (NODE / "node_modules" / "node-opcua-server").is_dir():
-        return None
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(NODE), NODE_PACKAGE]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    except subprocess.TimeoutExpired:
-        return "npm install did not end within 100 s"
-    return None if done.returncode == 0 else f"npm install failed: {done.stderr[-300:]}"
+    """Why node-opcua is not there, or None."""
+    return npm.install(NODE, NODE_PACKAGE, scripts=True)
 
 
 def start_node_opcua(port: int, sessions: int = 100) -> contextlib.AbstractContextManager[Process]:
