@@ -83,6 +83,7 @@ class Gateway:
         self.changes = self._changes(configuration, files) if files else None
         self.outlet = Outlet(self.outbox, clock, log, self.health, Heard(self.desk, self.writing))
         self.work.outlet, self.work.desk = self.outlet, self.desk
+        running.told_by(self.writing.note)
         self.outlet.go_on(running, anew=True)
         self._settle()
 
@@ -185,41 +186,46 @@ class Gateway:
         await asyncio.to_thread(self.connections.prepare, new.wanted)
         turnover = self.connections.turnover(new.wanted, old.runners)
         new.runners = turnover.all
+        anew = self.outlet.differs(old, new)
+        if anew:
+            await asyncio.to_thread(self.outlet.try_out, new)
         await self.supervisor.remove(map(part, turnover.go), STOP_WITHIN)
         self.gate.turn()
         self.gate.hold()
         self.work.rests = True
+        for runner in turnover.go:
+            runner.mute()
         try:
-            await self._exchange(old, new)
+            await self._exchange(old, new, anew=anew)
         finally:
             self.work.rests = False
             self.gate.release()
-            if self.running is old:  # it failed on the way: what was ended begins again
-                self._supervise(turnover.go)
-                self._supervise_all(self._judging())
-        for name in old.devices.keys() - new.devices.keys():
-            self.health.forget(part_of(name))
-        anew = [device.name for runner in turnover.come for device in runner.connection.devices]
-        for name in anew:
+            if self.running is old:
+                self._go_back(turnover.go, new, anew=anew)
+        self._forget(old, new)
+        begun = [device.name for runner in turnover.come for device in runner.connection.devices]
+        for name in begun:
             self.health.report(part_of(name), State.STARTING)
         self._supervise(turnover.come)
         self._tell_broken(old.configuration.broken)
-        return anew
+        return begun
 
-    async def _exchange(self, old: Running, new: Running) -> None:
+    async def _exchange(self, old: Running, new: Running, *, anew: bool) -> None:
         """Between two turns."""
-        anew = self.outlet.differs(old, new)
         if not new.same:
             await self._learn(new)
         if anew:
             await self.outlet.stop()
             await self.supervisor.remove(["publisher"], STOP_WITHIN)
+        self.gate.flush()  # what came meanwhile bears the old numbers
         if not new.same:
             self.work.keep()
             new.judging.records.take_over(old.judging.records)
             old.bid_farewell(set(new.watch.names), self.clock.wall_ns())
         new.take_over()
         self.work.running = new
+        new.told_by(self.writing.note)
+        old.let_go()
         self.plant.go_on(new.table, new.pipeline.image, new.runners)
         self.desk.commands.go_on(new.pipeline, new.watch, new.configuration.root.alarms.shelve)
         come, gone = await self.writing.go_on(None if new.same else new.watch)
@@ -227,6 +233,31 @@ class Gateway:
         self._settle()
         await self.supervisor.remove(gone, STOP_WITHIN)
         self._supervise_all([*come, *(self.outlet.parts() if anew else ()), *([] if new.same else self._judging())])
+
+    def _go_back(self, gone: Sequence[Runner], new: Running, *, anew: bool) -> None:
+        """It failed on the way: what was ended begins again, unless all is ended."""
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            return
+        for runner in gone:
+            runner.mute(on=False)
+        self._supervise(gone)
+        if not new.same:
+            self._supervise_all(self._judging())
+        if anew:
+            self.outlet.go_on(self.running, anew=True)
+            self._settle()
+            self._supervise_all(self.outlet.parts())
+
+    def _forget(self, old: Running, new: Running) -> None:
+        """Parts that are no more."""
+        for name in old.devices.keys() - new.devices.keys():
+            self.health.forget(part_of(name))
+        if new.configuration.root.mqtt is None:
+            self.health.forget("broker")
+        before, now = (set(one.judging.models.lives if one.judging.models else ()) for one in (old, new))
+        for name in before - now:
+            self.health.forget(f"model {name}")
 
     async def _learn(self, new: Running) -> None:
         """What is known of assets goes over as it would at a restart."""
@@ -241,13 +272,13 @@ class Gateway:
         self.gate.tune(root.pipeline.tick, root.pipeline.queue, running.watch.prompt(running.table.device))
         self.keeping.history = root.alarms.history
         self.certificates.watch([runner.adapter for runner in running.runners])
-        running.told_by(self.writing.note)
         running.look_after(self.lasting, self.outlet.publisher, self.desk.commands, self.writing, self.certificates)
         if running.judging.models:
             running.judging.models.late = self.work.late
 
     def _supervise(self, runners: Sequence[Runner]) -> None:
         for runner in runners:
+            self.defence.guard(runner)
             self.supervisor.add(part(runner), runner.run)
 
     def _supervise_all(self, parts: Parts) -> None:

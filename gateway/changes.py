@@ -6,14 +6,17 @@ takes over again. What is on trial is in doubt on disk, so that the end of the d
 """
 
 import asyncio
+import pickle
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from gateway.config.compare import Change, counted, words
 from gateway.config.files import FOLDER, TEMPLATES
 from gateway.config.load import Configuration
+from gateway.config.problems import PLUGIN_FAULTS
 from gateway.config.shelf import digest, signature
 from gateway.judging import Announce
 from gateway.ops.health import Health, State
@@ -21,13 +24,13 @@ from gateway.ops.inbox import Inbox, Note
 from gateway.sdk import Clock, Log
 from gateway.sdk.errors import FieldgateError
 from gateway.state.configurations import Configurations, Doubt, Record
+from gateway.trial import SILENT, Trial, fails
 
 NAME: Final = "configuration"  # whom the events are about
 CHANGES: Final = "changes"  # folder of the state, for notes of the command line
 AT_START: Final = "start"
 LASTING: Final = ("gateway", "outbox", "writes", "metrics", "limits", "log", "console")  # only a start reads them
 _LOOK: Final = 0.25  # s between two looks
-_SILENT: Final = 30.0  # s, or half of the trial: a device that gave data before may give none for so long
 
 Reading = Callable[[Mapping[str, bytes]], Awaitable[tuple[Configuration, list[Change]]]]
 """Reads the files: what they say, and what is other than in the content that is given. Raises ConfigErrors."""
@@ -64,18 +67,6 @@ class Gateways:
     log: Log
 
 
-@dataclass
-class Trial:
-    """A configuration that is to be confirmed until an instant (monotonic s), and the one that it has followed."""
-
-    record: Record
-    former: Configuration
-    until: float
-    patience: float
-    watched: Sequence[str]
-    silent: dict[str, float] = field(default_factory=dict)  # since when, by device
-
-
 class Changes:
     """Applies configurations, one at a time.
 
@@ -105,7 +96,8 @@ class Changes:
                 await self._answered({"verb": "apply", "by": by})
             for name, note in await asyncio.to_thread(self._inbox.collect):
                 answer = await self._answered(note)
-                await asyncio.to_thread(self._inbox.answer, name, answer)
+                with suppress(OSError):  # a full disk: it was done, and its event says so
+                    await asyncio.to_thread(self._inbox.answer, name, answer)
             await self._look()
 
     def ask(self, by: str) -> None:
@@ -114,24 +106,37 @@ class Changes:
 
     async def watch(self, every: float) -> None:
         """Look at the files every so many seconds; what has changed and was left alone since is applied. For ever."""
-        before = settled = await asyncio.to_thread(signature, self._now.files, (FOLDER, TEMPLATES))
+        files, before, settled = self._now.files, (), ()  # type: tuple[Path, ...], object, object
         while True:
-            await asyncio.sleep(every)
             now = await asyncio.to_thread(signature, self._now.files, (FOLDER, TEMPLATES))
-            if now == before != settled:
+            if not settled or files != self._now.files:  # another one runs: what stands there now is known
+                files, settled = self._now.files, now
+            elif now == before != settled and self.trial is None:  # what changes during a trial is taken up after it
                 settled = now
                 self.ask("watch")
             before = now
+            await asyncio.sleep(every)
 
     async def _begin(self) -> None:
         """Keep what the daemon was started with; told where it is not what the files say."""
         if doubt := self._files.doubt:
             self._gateway.health.report(NAME, State.DEGRADED, doubt, "mend the files, then `fieldgate apply`")
             self._tell("configuration in doubt", f"{doubt}; an earlier one runs", {})
+            await asyncio.to_thread(self._disown, doubt)
+            self._files = replace(self._files, doubt="")
             return
         latest = await asyncio.to_thread(self.kept.latest)
         if latest is None or latest.digest != self._digest:
             await self._keep(self._now, AT_START, "")
+
+    def _disown(self, why: str) -> None:
+        """Whatever was kept after what runs has been taken back by the start. On a thread."""
+        with suppress(OSError):
+            for record in reversed(self.kept.records()):
+                if record.digest == self._digest:
+                    return
+                if not record.end:
+                    self.kept.take_back(record.number, why)
 
     async def _answered(self, note: Note) -> Note:
         by, comment = str(note.get("by", "")), str(note.get("comment", ""))
@@ -146,9 +151,10 @@ class Changes:
                     return await self.revert(by)
                 case verb:
                     return {"result": "refused", "text": f"'{verb}' is nothing that can be asked for"}
-        except (FieldgateError, OSError, ValueError) as error:
-            self._tell("configuration refused", str(error).splitlines()[0], {"by": by})
-            return {"result": "refused", "text": str(error)}
+        except (*PLUGIN_FAULTS, pickle.PickleError) as error:
+            text = str(error) or repr(error)
+            self._tell("configuration refused", text.splitlines()[0], {"by": by})
+            return {"result": "refused", "text": text}
 
     # -- what can be asked for ---------------------------------------------------------------------------------------
 
@@ -173,7 +179,7 @@ class Changes:
             new, changes = await self._files.reading(self._now.content)
             answer = told(changes)
             if digest(new.content) == self._digest and await asyncio.to_thread(self._runs, new):
-                await asyncio.to_thread(self.kept.believe)
+                await self._believe()
                 self._gateway.health.report(NAME, State.OK)
                 return answer | {"result": "unchanged", "text": "nothing changes"}
             return answer | await self._apply(new, confirm, by, comment)
@@ -215,18 +221,19 @@ class Changes:
         before = self._gateway.silent([device.device for device in former.devices])
         try:
             anew = await self._change(new)
-        except FieldgateError as error:
-            await asyncio.to_thread(self.kept.believe)
-            raise ChangeRefusedError(str(error)) from error
+        except PLUGIN_FAULTS as error:
+            await self._believe()
+            raise ChangeRefusedError(str(error) or repr(error)) from error
         record = await self._keep(new, by, comment)
         text = f"configuration {record.number} runs"
         if confirm:
-            watched = [name for name in anew if name not in before]
+            gave = {device.device for device in former.devices} - before.keys()
+            watched = [name for name in anew if name in gave]
             now = self._gateway.clock.monotonic()
-            self.trial = Trial(record, former, now + confirm, min(_SILENT, confirm / 2), watched)
+            self.trial = Trial(record, former, now + confirm, min(SILENT, confirm / 2), watched)
             text += f" on trial; the former one comes back in {confirm:g} s unless it is confirmed"
         else:
-            await asyncio.to_thread(self.kept.believe)
+            await self._believe()
         self._gateway.health.report(NAME, State.OK)
         self._tell("configuration applied", text, {"number": record.number, "by": by, "comment": comment})
         return {"result": "applied", "number": record.number, "text": text, "anew": list(anew)}
@@ -264,25 +271,31 @@ class Changes:
         trial, now = self.trial, self._gateway.clock.monotonic()
         if trial is None:
             return
-        why = _fails(trial, self._gateway.silent(trial.watched), now)
+        why = fails(trial, self._gateway.silent(trial.watched), now)
         if why:
             async with self._lock:
                 if self.trial is trial:
                     await self._revert(trial, why)
 
     async def _revert(self, trial: Trial, why: str) -> dict[str, Any]:
-        number = trial.record.number
-        doubt = await asyncio.to_thread(self.kept.doubt)
-        if doubt is not None:
-            await asyncio.to_thread(
-                self.kept.put_in_doubt, replace(doubt, why=f"the configuration in the files: {why}")
-            )
-        await asyncio.to_thread(self.kept.take_back, number, why)
+        number, self.trial = trial.record.number, None
         await self._change(trial.former)
-        self.trial = None
+        try:
+            await asyncio.to_thread(self._take_back, number, why)
+        except OSError as error:  # a full disk: it is in doubt since it was applied, and no start runs it
+            self._gateway.log.warning("configuration not kept", error=str(error))
         text = f"configuration {number} is reverted: {why}; the files still say it"
         self._tell("configuration reverted", text, {"number": number, "why": why})
         return {"result": "reverted", "number": number, "text": text}
+
+    def _take_back(self, number: int, why: str) -> None:
+        if doubt := self.kept.doubt():
+            self.kept.put_in_doubt(replace(doubt, why=f"the configuration in the files: {why}"))
+        self.kept.take_back(number, why)
+
+    async def _believe(self) -> None:
+        with suppress(OSError):
+            await asyncio.to_thread(self.kept.believe)
 
     def _tell(self, kind: str, text: str, fields: Mapping[str, Any]) -> None:
         self._gateway.log.info("configuration changes", part=kind, text=text)
@@ -296,13 +309,3 @@ def told(changes: Sequence[Change]) -> dict[str, Any]:
         if option.partition(".")[0] in LASTING
     ]  # fmt: skip
     return {"changes": [words(change) for change in changes], "counts": counted(list(changes)), "restart": waits}
-
-
-def _fails(trial: Trial, silent: Mapping[str, str], now: float) -> str:
-    """Why what is on trial must not go on; empty when it may."""
-    for name in trial.silent.keys() - silent.keys():
-        del trial.silent[name]
-    for name, why in silent.items():
-        if now - trial.silent.setdefault(name, now) >= trial.patience:
-            return f"{name} gave data before and gives none now: {why}"
-    return "nobody has confirmed it in time" if now >= trial.until else ""

@@ -1,7 +1,9 @@
 """The way to the broker of what runs: the publisher, what it hears, and what it tells of devices."""
 
+import random
 from dataclasses import dataclass
 
+from gateway.deliver.dialling import Dialling
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.publisher import Publisher
 from gateway.operators.desk import Desk
@@ -36,6 +38,11 @@ class Outlet:
     def differs(self, old: Running, new: Running) -> bool:
         """Whether the publisher of the one cannot serve the other."""
         return old.configuration.root.mqtt != new.configuration.root.mqtt or new.speech.bound
+
+    def try_out(self, running: Running) -> None:
+        """Raises ConfigError where no publisher can be made for what is to run. Reads certificates."""
+        if running.configuration.root.mqtt is not None:
+            Dialling(running.configuration.root.mqtt, random.random)
 
     def go_on(self, running: Running, *, anew: bool) -> None:
         """From now on for what runs; with another publisher where `anew`."""

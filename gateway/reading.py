@@ -63,9 +63,12 @@ def read(path: Path, running: Mapping[str, bytes]) -> Read:
     """The same here and now."""
     models = Registry().models()
     new, written = load_written(path, models)
-    before = load_written(path, models, kept=running)
-    home = new.files[0].parent
     share_equal_tags(new.devices)
+    home = new.files[0].parent
+    try:
+        before = load_written(path, models, kept=running)
+    except ConfigErrors:  # such as a secret that is no more: what runs could not be started any more, and may go
+        return new, []
     return new, compare(Side(*before, home), Side(new, written, home))
 
 

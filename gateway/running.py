@@ -24,7 +24,7 @@ from gateway.operators.writing import Writing
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.watchdog import Watchdog
 from gateway.pipeline import Outward, Pipeline
-from gateway.sdk.tags import Device, TagTable
+from gateway.sdk.tags import Device, TagTable, alike
 from gateway.stages.states import STANDING, Event, Transition
 from gateway.stages.watch import Watch
 from gateway.status import Parts, Status
@@ -88,9 +88,13 @@ class Running:
 
         self.pipeline.changed = changed
 
+    def let_go(self) -> None:
+        """Nothing looks at it any more: a closure would keep all of it."""
+        self.pipeline.changed = lambda _change, _event: None
+
     def bid_farewell(self, names: set[str], time: int) -> None:
         """Tell that the alarms of assets that are no more do not stand any longer; what is kept of them stays."""
-        self.pipeline.changed = lambda _change, _event: None
+        self.let_go()
         for asset, name in enumerate(self.watch.names):
             if name not in names and self.watch.alarms.state[asset] in STANDING:
                 self.pipeline.command(asset, Event.REMOVE, time, Told("", "the asset is configured no more"))
@@ -118,7 +122,7 @@ class Running:
         """Devices that are configured as they were: as they were numbered, and as they are."""
         before = former.devices if former else {}
         pairs = [(before[name], device) for name, device in self.devices.items() if name in before]
-        return [(old, new) for old, new in pairs if old.config == new.config]
+        return [(old, new) for old, new in pairs if alike(old.config, new.config)]
 
     def _same_watch(self, former: "Running | None") -> Watch | None:
         if former is None or not judges_alike(former.configuration, self.configuration):

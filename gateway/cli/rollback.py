@@ -14,6 +14,7 @@ from gateway.cli.common import FAILED, OK, TRY_LATER, add_config, add_json, comp
 from gateway.cli.plan import summary
 from gateway.cli.write import user
 from gateway.config.compare import Side, compare, counted, words
+from gateway.config.files import FOLDER
 from gateway.config.load import load_written
 from gateway.config.problems import ConfigErrors
 from gateway.config.shelf import Disk
@@ -123,20 +124,26 @@ def _read_now(path: Path) -> list[str]:
         return list(load_written(path, Registry().models())[0].content)
     except ConfigErrors:
         home = Path(os.path.abspath(path)).parent  # noqa: PTH100 - as load does
-        return [one.relative_to(home).as_posix() for one in Disk().names(home / "devices.d") if one.suffix == ".yaml"]
+        there = [one for one in Disk().names(home / FOLDER) if one.suffix == ".yaml" and not one.name.startswith(".")]
+        return [one.relative_to(home).as_posix() for one in there]
 
 
 def _write(home: Path, content: dict[str, bytes], now: list[str]) -> None:
     """Each file whole; then those that did not belong to it go."""
     for name, raw in content.items():
-        path = home / name
+        path = (home / name).resolve()  # a link stays one
         if path.is_file() and path.read_bytes() == raw:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.name}.part")
-        draft.write_bytes(raw)
+        with draft.open("wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
         if path.exists():
-            draft.chmod(path.stat().st_mode & 0o777)
+            before = path.stat()
+            os.chown(draft, before.st_uid, before.st_gid)
+            draft.chmod(before.st_mode & 0o777)
         draft.replace(path)
     for name in now:
         if name not in content:

@@ -135,12 +135,14 @@ def _chosen(path: Path, registry: Registry, given: Path | None, starts: Starts |
         if kept is None or latest is None:
             raise
         why = f"the files are wrong ({len(error.problems)} in all, the first: {error.problems[0]})"
-        return load(path, models, kept=kept.content(latest.number)), why
+        doubt = kept.doubt()
+        number = doubt.instead if doubt and doubt.digest == latest.digest else latest.number
+        return load(path, models, kept=kept.content(number)), why
     kept = Configurations(state_folder(given, configuration.root.gateway.state))
     doubt = kept.doubt()
     if doubt is None or doubt.digest != digest(configuration.content):
         return configuration, ""
-    with contextlib.suppress(ConfigurationMissingError):
+    with contextlib.suppress(ConfigurationMissingError, ConfigErrors):  # else what the files say is all there is
         return load(path, models, kept=kept.content(doubt.instead)), doubt.why
     return configuration, ""
 

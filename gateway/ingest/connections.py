@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.ingest.runner import Runner, Surroundings
 from gateway.sdk.adapter import Adapter, Host
 from gateway.sdk.batch import Sink
-from gateway.sdk.tags import Connection, Device, TagTable
+from gateway.sdk.tags import Connection, Device, TagTable, alike
 
 AdapterOf = Callable[[str], type[Adapter]]
 Make = Callable[[Adapter, Sink, Surroundings], Runner]
@@ -100,4 +100,5 @@ def _key(connection: Connection) -> tuple[str, str]:
 
 
 def _same(old: Connection, new: Connection) -> bool:
-    return [device.config for device in old.devices] == [device.config for device in new.devices]
+    pairs = zip(old.devices, new.devices, strict=False)
+    return len(old.devices) == len(new.devices) and all(alike(was.config, now.config) for was, now in pairs)

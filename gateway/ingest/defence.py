@@ -14,7 +14,7 @@ from weakref import WeakValueDictionary
 
 from gateway.config.limits import LimitsConfig
 from gateway.ingest.guarded import REMEDY, Guarded
-from gateway.ingest.runner import Surroundings
+from gateway.ingest.runner import Runner, Surroundings
 from gateway.ops.culprit import Plugins
 from gateway.ops.health import Health, State
 from gateway.ops.inbox import Inbox, Note
@@ -66,8 +66,12 @@ class Defence:
         """The runner of one connection, under guard."""
         connection = adapter.connection
         self.plugins.know(connection.devices[0].config.adapter, connection.name, type(adapter).__module__)
-        one = self._guarded[connection.name] = Guarded(adapter, sink, around, self.quarantine)
-        return one
+        return Guarded(adapter, sink, around, self.quarantine)
+
+    def guard(self, runner: Runner) -> None:
+        """Look after a runner that is about to run."""
+        if isinstance(runner, Guarded):
+            self._guarded[runner.connection.name] = runner
 
     async def open(self) -> None:
         """Before any connection runs: what the last process died of, and what was asked for since."""

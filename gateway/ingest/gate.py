@@ -53,6 +53,12 @@ class Gate:
         """Gather only, until `release`."""
         self._held = True
 
+    def flush(self) -> None:
+        """Hand over what has been gathered meanwhile, and go on gathering."""
+        held, self._held = self._held, False
+        self.turn()
+        self._held = held
+
     def release(self) -> None:
         """Go on, at once."""
         self._held = False

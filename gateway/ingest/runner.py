@@ -79,6 +79,7 @@ class Runner:
         self._backfill: Backfill | None = None
         if isinstance(adapter, ReadsHistory):
             self._backfill = Backfill(adapter, adapter.connection, adapter.host, self._out, self.counters)
+        self._muted = False
         self._shifts: dict[int, Shift] = {}  # by device, as the adapter numbers them; empty: as the table does
         self._sequence: Counter[int] = Counter()
         self._lost: dict[int, int] = {}  # device id → StatusCode for which it is lost
@@ -90,6 +91,10 @@ class Runner:
     def lost(self) -> dict[int, int]:
         """Devices of `connection` that are lost now, with the StatusCode that says why."""
         return dict(self._lost)
+
+    def mute(self, *, on: bool = True) -> None:
+        """Let nothing more out: another configuration has taken over, whether the adapter has ended yet or not."""
+        self._muted = on
 
     def renumber(self, now: Mapping[str, Device]) -> None:
         """From now on batches bear the numbers that their devices, by name, have in another table."""
@@ -174,6 +179,8 @@ class Runner:
 
     def _take(self, batch: Batch) -> None:
         """Number the batch, note whether its device is there, pass it on."""
+        if self._muted:
+            return
         self._sequence[batch.device] += 1
         batch.sequence = self._sequence[batch.device]
         if self._backfill and len(batch):
@@ -188,6 +195,8 @@ class Runner:
         self._out(batch)
 
     def _out(self, batch: Batch) -> None:
+        if self._muted:
+            return
         if self._shifts:
             renumber(batch, self._shifts[batch.device])
         self._sink(batch)

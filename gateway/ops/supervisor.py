@@ -73,6 +73,8 @@ class Supervisor:
             try:
                 await part()
             except Exception as error:  # third of the three named doors: a fault in one part never ends the others
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    return  # it was being ended, and stumbled
                 self._log.exception("part failed", part=name)
                 self.counters[name] += 1
                 self._health.report(name, State.FAILED, repr(error), "see the log; the part is started again")

@@ -55,6 +55,11 @@ class Device:
         return [tag for group in self.groups for tag in group.tags]
 
 
+def alike(one: DeviceConfig, other: DeviceConfig) -> bool:
+    """Whether both say the same, and number their tags alike: the order of tags is their rows."""
+    return one == other and list(one.tags) == list(other.tags)
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """What is opened and closed as one: a socket or a serial line, with the devices that share it."""

@@ -81,6 +81,27 @@ def test_another_broker_gets_what_follows(tmp_path: Path, fields: Farm, post: Br
             here.stop()
 
 
+def test_a_certificate_that_is_not_there_changes_nothing(tmp_path: Path, fields: Farm, post: Broker) -> None:
+    here = Listener(post.port)
+    try:
+        with Site(tmp_path, farm_devices(fields[1]), post.port, telemetry="all") as site:
+            site.start()
+            until(lambda: here.told("telemetry"), "it is told of")
+            broker_ = json.loads(site.config.read_text())["mqtt"]
+            tls = {"url": "mqtts://127.0.0.1:1", "ca": str(tmp_path / "nowhere.pem")}
+            site.config.write_text(json.dumps(json.loads(site.config.read_text()) | {"mqtt": broker_ | tls}))
+            inbox = Inbox(site.state, CHANGES)
+            answer = inbox.answered(inbox.leave({"verb": "apply", "by": "test"}), 60.0)
+            assert answer is not None
+            assert answer["result"] == "refused"
+            assert "ca, cert or key cannot be used" in answer["text"]
+            since = here.count
+            until(lambda: here.told("telemetry", since), "all goes on")
+            assert site.status()["broker"]["connected"]
+    finally:
+        here.stop()
+
+
 def test_what_waits_for_a_restart_is_named(tmp_path: Path, fields: Farm) -> None:
     with Site(tmp_path, farm_devices(fields[1])) as site:
         site.start()

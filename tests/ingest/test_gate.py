@@ -107,3 +107,21 @@ async def test_a_turn_that_fails_is_counted_and_the_next_goes_on() -> None:
     assert work.turns == [1, 1]
     assert gate.counters["turns_failed_total"] == 1
     assert gate.counters["readings_failed_total"] == 2
+
+
+async def test_while_it_is_held_batches_gather_and_can_be_flushed() -> None:
+    work = Work()
+    gate = Gate(work, LoopClock(), SilentLog(), tick=0.001, limit=10**6)
+    gate.hold()
+    gate(batch())
+    gate(batch())
+    await asyncio.sleep(0.05)
+    assert work.turns == []
+    gate.flush()
+    assert work.turns == [2]
+    gate(batch())
+    await asyncio.sleep(0.05)
+    assert work.turns == [2]
+    gate.release()
+    await asyncio.sleep(0.05)
+    assert work.turns == [2, 1]

@@ -73,5 +73,7 @@ def test_a_connection_stays_when_all_its_devices_do() -> None:
         True,
         True,
     ]
+    turned = table(device("a", "x"), device("b", "y", "x"))
+    assert sorted_out(connections(turned, ()), [Present(one) for _, one in connections(OLD, ())]) == [True, False]
     other = table(device("a", "x"), shared[0], device("n", "y", line="tcp"))
     assert sorted_out(connections(other, ()), before) == [True, False]

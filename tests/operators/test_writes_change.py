@@ -48,6 +48,19 @@ async def test_under_other_numbers_the_same_register_is_written(tmp_path: Path) 
         assert plc.counters["connects_total"] == connected
 
 
+async def test_tags_in_another_order_are_read_and_written_where_they_are(tmp_path: Path) -> None:
+    async with site(tmp_path) as one:
+        device = plc_of(one, dict(sorted(TAGS.items(), reverse=True)))
+        (tmp_path / "devices.d" / "plc.yaml").write_text(yaml.safe_dump(device, sort_keys=False))
+        found = await asyncio.to_thread(lambda: load(tmp_path / "fieldgate.yaml", Registry().models()))
+        assert found.devices == one.gateway.running.configuration.devices
+        assert await one.gateway.change(found) == ["plc"]
+        one.plc.memory.holding[0] = 77
+        await until(lambda: one.value("plc.level") == 77, "the level is read as the level")
+        assert (await one.ask("plc.speed", 12.5))["result"] == "done"
+        assert one.plc.writes == [(6, 10, 125)]
+
+
 async def test_what_may_be_written_changes_with_it(tmp_path: Path) -> None:
     async with site(tmp_path) as one:
         tags = {name: tag for name, tag in TAGS.items() if name != "speed"}
