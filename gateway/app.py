@@ -265,6 +265,8 @@ class Gateway:
         self.work.keep()
         self.work.remember()
         await self.keeping.restore(new.judging.learning, new.judging.records)
+        if new.judging.models:
+            await asyncio.to_thread(new.judging.models.renew)
 
     def _settle(self) -> None:
         """What follows from what runs."""

@@ -84,6 +84,14 @@ class Models:
         life.begin(self._home / BUNDLES)
         return life.remote
 
+    def renew(self) -> None:
+        """Take up what another keeper of the same shelf has decided since these lives began. Before `run`."""
+        for life in self.lives.values():
+            record = self.shelf.record(life.name)
+            if record.encode() != life.record.encode():
+                life.record = record
+                life.follow([])
+
     def _late(self, ticket: int, scores: Scores) -> None:
         self.late(ticket, scores)
 

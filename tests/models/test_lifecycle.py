@@ -277,6 +277,19 @@ async def test_what_is_active_and_what_was_learnt_survive_a_restart(tmp_path: Pa
     assert "model refused" in again.kinds()
 
 
+async def test_a_reload_takes_up_what_was_decided_until_it_took_over(tmp_path: Path) -> None:
+    rig, next_one = Rig(tmp_path, rows=10_000), Rig(tmp_path, rows=10_000)
+    rig.lay(bundle())
+    async with rig:
+        await rig.rows(5)
+        await asyncio.to_thread(next_one.open)  # made beside it
+        await rig.shadow(twice())
+        await rig.command("promote")
+    await asyncio.to_thread(next_one.models.renew)
+    assert next_one.states() == {"1.0": "standby", "2.0": "active"}
+    assert next_one.life.record.active == "2.0"
+
+
 async def test_the_worker_is_killed_and_nothing_is_lost(tmp_path: Path) -> None:
     rig = Rig(tmp_path)
     rig.lay(bundle())
