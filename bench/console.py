@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -23,6 +24,7 @@ from bench.isolation import Reads, grids, lateness_ms, now_us
 from bench.rig import cpu_seconds, farm_config, free_port, journal, quantile, rss_mb
 from gateway.cli.children import Child, daemon, listening, simulator
 from gateway.console.accounts import new_token
+from gateway.console.stream import OF_ONE
 from gateway.state.users import Users
 
 DEVICES, REGISTERS = 50, 100
@@ -37,7 +39,7 @@ class Pages:
     """Pages that look: each has its own window of the tags."""
 
     url: str
-    token: str
+    tokens: Sequence[str]
     viewers: int
     rows: int
     seen: Counter[str] = field(default_factory=Counter)
@@ -48,7 +50,8 @@ class Pages:
         path = f"/api/v1/stream?topics=tags,overview,alarms&offset={offset}&limit={self.rows}"
         host, _, port = self.url.removeprefix("http://").rstrip("/").partition(":")
         reader, writer = await asyncio.open_connection(host, int(port), limit=2**20)
-        writer.write(f"GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {self.token}\r\n\r\n".encode())
+        token = self.tokens[number // OF_ONE]
+        writer.write(f"GET {path} HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n\r\n".encode())
         try:
             while line := await reader.readline():
                 self.seen["bytes"] += len(line)
@@ -88,20 +91,22 @@ async def phases(gateway: Child, pages: Pages, seconds: float, rounds: int) -> l
     return found
 
 
-def token_of(state: Path) -> str:
-    """A token for the pages."""
+def tokens_of(state: Path, viewers: int) -> list[str]:
+    """Tokens for the pages: each has only so many streams."""
     state.mkdir()
-    users = Users(state)
-    token, kept = new_token("bench", "viewer", 1, "bench", time.time_ns())
-    users.put_token(kept)
+    users, tokens = Users(state), []
+    for number in range(-(-viewers // OF_ONE)):
+        token, kept = new_token(f"bench {number}", "viewer", 1, "bench", time.time_ns())
+        users.put_token(kept)
+        tokens.append(token)
     users.close()
-    return token
+    return tokens
 
 
 def measure(folder: Path, args: argparse.Namespace) -> tuple[list[tuple[Phase, Phase]], Reads, Pages]:
     """All phases, the reads that the devices have answered, and what the pages have seen."""
     state, file = folder / "state", folder / "journal.csv"
-    token = token_of(state)
+    tokens = tokens_of(state, args.viewers)
     with contextlib.ExitStack() as stack:
         farm, ready = simulator(
             "farm", "--devices", str(DEVICES), "--registers", str(REGISTERS), "--period", "1s", "--journal", str(file),
@@ -115,7 +120,7 @@ def measure(folder: Path, args: argparse.Namespace) -> tuple[list[tuple[Phase, P
         listening(gateway, state)
         while not (state / "console-listen").is_file():
             time.sleep(0.1)
-        pages = Pages((state / "console-listen").read_text(), token, args.viewers, args.rows)
+        pages = Pages((state / "console-listen").read_text(), tokens, args.viewers, args.rows)
         found = asyncio.run(phases(gateway, pages, args.seconds, args.rounds))
     reads: Reads = defaultdict(list)
     for device, _, at in journal(file):

@@ -103,7 +103,7 @@ def _password(users: "Users", state: Path, args: argparse.Namespace) -> int:
     why = passwords.fault(password, user.name)
     if why:
         raise UsageError(why)
-    users.put(replace(user.renewed(), secret=passwords.hashed(password), change=args.make))
+    users.put(replace(user.renewed(), secret=passwords.hashed(password), change=args.make), user)
     first.done(state, user.name)
     print(f"{user.name} {password}" if args.make else f"{user.name} has a new password")
     return OK

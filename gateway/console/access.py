@@ -138,7 +138,7 @@ class Access:
 
     async def _make_token(self, call: Call) -> dict[str, Any]:
         body = call.body
-        secret, kept = await self._accounts.make_token(body.name, body.role, body.days, call.who.name)
+        secret, kept = await self._accounts.make_token(body.name, body.role, body.days, call.who.by)
         return _token(kept) | {"token": secret}
 
     async def _delete_token(self, call: Call) -> None:

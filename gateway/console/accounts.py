@@ -8,7 +8,7 @@ import asyncio
 import math
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http import HTTPStatus
@@ -20,7 +20,7 @@ from gateway.console.rights import Refused, Role, Who
 from gateway.console.sessions import Session, Sessions
 from gateway.console.throttle import Throttle
 from gateway.sdk.clock import Clock
-from gateway.state.users import LastAdminError, Token, User, Users, UsersError
+from gateway.state.users import LastAdminError, Token, User, UserChangedError, Users, UsersError
 
 NAME: Final = re.compile(r"[A-Za-z0-9_.@-]{1,64}")
 MOST: Final = 1000  # users, and tokens
@@ -36,12 +36,14 @@ class Accounts:
         users: by name.
         tokens: by id.
         wrong: logins that were wrong, or came too soon after wrong ones.
+        noted: is told what was changed beside this process: the act, and to whom.
     """
 
     def __init__(self, state: Path, clock: Clock, sessions: Sessions) -> None:
         """Opens the file in `state`; blocks. The first user of a fresh one is made. Raises UsersError."""
         self._state, self._clock, self.sessions = state, clock, sessions
         self._throttle, self.wrong = Throttle(clock), 0
+        self.noted: Callable[[str, str], Awaitable[None]] = _unheard
         self._file = Users(state)
         first.begin(self._file, state, clock.wall_ns())
         self._thread = ThreadPoolExecutor(1, "console-accounts")
@@ -54,7 +56,7 @@ class Accounts:
     def by_cookie(self, cookie: str) -> Who | None:
         """Who has logged in with `cookie`; None when nobody has, or has no longer."""
         found = self.sessions.of(cookie)
-        if found is None:
+        if found is None or not self._holds(found[1]):
             return None
         key, session = found
         user = self.users[session.user]
@@ -71,7 +73,10 @@ class Accounts:
 
     def still(self, who: Who) -> bool:
         """Whether `who` may go on looking: their login has not ended, their token has not expired."""
-        return (self.sessions.look(who.key) if who.person else self._valid(who.key)) is not None
+        if not who.person:
+            return self._valid(who.key) is not None
+        session = self.sessions.look(who.key)
+        return session is not None and self._holds(session)
 
     async def login(self, name: str, password: str, address: str) -> tuple[str, Who]:
         """The cookie, and who that is. Raises Refused when it is wrong, or too soon after wrong ones."""
@@ -79,7 +84,8 @@ class Accounts:
         self._not_too_soon(name, address)
         self._throttle.wrong(name, address)  # those that come at once count as well
         user = self.users.get(name)
-        if not await self._do(passwords.matches, user.secret if user else passwords.NOBODY, password) or not user:
+        right = await self._do(passwords.matches, user.secret if user else passwords.NOBODY, password)
+        if not right or user is None or self.users.get(name) != user:  # they may have been changed meanwhile
             raise Refused(HTTPStatus.UNAUTHORIZED, "wrong", "user or password is wrong")
         self._throttle.right(name, address)
         self.wrong -= 1
@@ -102,11 +108,12 @@ class Accounts:
         if user is None:
             raise Refused(HTTPStatus.FORBIDDEN, "token", "a token has no password")
         self._not_too_soon(user.name, address)
+        self._throttle.wrong(user.name, address)  # those that come at once count as well
         if not await self._do(passwords.matches, user.secret, old):
-            self._throttle.wrong(user.name, address)
             raise Refused(HTTPStatus.FORBIDDEN, "wrong", "the old password is wrong")
+        self._throttle.right(user.name, address)
         changed = await self._with_password(user, new, change=False)
-        await self._keep(changed, but=who.key)
+        await self._keep(changed, user, but=who.key)
         await self._do(first.done, self._state, user.name)
 
     async def put_user(self, name: str, role: Role | None, password: str | None) -> User:
@@ -124,7 +131,7 @@ class Accounts:
         fresh = fresh.renewed(role=str(role or fresh.role))
         if password is not None:
             fresh = await self._with_password(fresh, password, change=True)
-        await self._keep(fresh)
+        await self._keep(fresh, user)
         if password is not None:
             await self._do(first.done, self._state, name)
         return fresh
@@ -133,7 +140,7 @@ class Accounts:
         """Remove a user; their logins end. Raises Refused."""
         if not await self._admins_kept(self._file.remove, name):
             raise Refused(HTTPStatus.NOT_FOUND, "unknown", f"there is no user '{name}'")
-        await self.refresh()
+        self._take_up({key: user for key, user in self.users.items() if key != name}, self.tokens)
 
     async def _with_password(self, user: User, password: str, *, change: bool) -> User:
         why = passwords.fault(password, user.name)
@@ -141,12 +148,16 @@ class Accounts:
             raise Refused(HTTPStatus.BAD_REQUEST, "password", why)
         return user.renewed(secret=await self._do(passwords.hashed, password), change=change)
 
-    async def _keep(self, user: User, but: str = "") -> None:
-        await self._admins_kept(self._file.put, user)
+    async def _keep(self, user: User, before: User | None, but: str = "") -> None:
+        try:
+            await self._admins_kept(self._file.put, user, before)
+        except UserChangedError as error:
+            await self.refresh()
+            raise Refused(HTTPStatus.CONFLICT, "changed", str(error)) from error
         session = self.sessions.look(but)
-        if session is not None:
+        if session is not None and before is not None and session.era == before.era:
             session.era = user.era
-        await self.refresh()
+        self._take_up({**self.users, user.name: user}, self.tokens)
 
     async def _admins_kept(self, do: Callable[..., _T], *given: object) -> _T:
         try:
@@ -164,14 +175,14 @@ class Accounts:
             )
         secret, kept = new_token(name, role, days, by, self._clock.wall_ns())
         await self._do(self._file.put_token, kept)
-        await self.refresh()
+        self._take_up(self.users, {**self.tokens, kept.id: kept})
         return secret, kept
 
     async def remove_token(self, id_: str) -> None:
         """A token holds no longer. Raises Refused."""
         if not await self._do(self._file.remove_token, id_):
             raise Refused(HTTPStatus.NOT_FOUND, "unknown", f"there is no token {id_}")
-        await self.refresh()
+        self._take_up(self.users, {key: token for key, token in self.tokens.items() if key != id_})
 
     # -- the file ----------------------------------------------------------------------------------------------------
 
@@ -186,9 +197,17 @@ class Accounts:
                     self._version = version
 
     async def refresh(self) -> None:
-        """Read the file; logins of users that have changed end."""
-        self.users, self.tokens = await self._do(lambda: (self._file.users(), self._file.tokens()))
-        self._by_secret = {token.secret: token for token in self.tokens.values()}
+        """Read the file; what is other than here was changed beside this process, and is noted."""
+        users, tokens = await self._do(lambda: (self._file.users(), self._file.tokens()))
+        changed = [*differences("user", self.users, users), *differences("token", self.tokens, tokens)]
+        self._take_up(users, tokens)
+        for action, text in changed:
+            await self.noted(action, text)
+
+    def _take_up(self, users: dict[str, User], tokens: dict[str, Token]) -> None:
+        """Logins of users that have changed end."""
+        self.users, self.tokens = users, tokens
+        self._by_secret = {token.secret: token for token in tokens.values()}
         self.sessions.end_unless(self._holds)
 
     def _holds(self, session: Session) -> bool:
@@ -206,6 +225,26 @@ class Accounts:
         """Finish what is under way, and close; blocks."""
         self._thread.shutdown()
         self._file.close()
+
+
+async def _unheard(_action: str, _text: str) -> None:
+    pass
+
+
+def differences(
+    kind: str, before: Mapping[str, User | Token], after: Mapping[str, User | Token]
+) -> list[tuple[str, str]]:
+    """What has been done to users or tokens, and to whom, in words for the audit; no secrets."""
+    found = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        one = new or old
+        if old == new or one is None:
+            continue
+        done = "changed" if old and new else "made" if new else "removed"
+        name = one.name if kind == "user" else f"{one.name} ({key})"
+        found.append((f"{kind} {done}", f"{kind} {name}, {one.role}"))
+    return found
 
 
 def new_token(name: str, role: str, days: int, by: str, now: int) -> tuple[str, Token]:

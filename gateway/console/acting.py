@@ -67,7 +67,7 @@ class Acting:
     async def _alarm(self, call: Call) -> dict[str, Any]:
         action = call.path["action"]
         _check_right(call, action)
-        given = {"asset": call.path["asset"], "action": action, "by": call.who.name, "comment": call.body.comment}
+        given = {"asset": call.path["asset"], "action": action, "by": call.who.by, "comment": call.body.comment}
         note = given | ({"for": call.body.lasts} if call.body.lasts is not None else {})
 
         async def take() -> dict[str, Any] | None:
@@ -96,13 +96,13 @@ class Acting:
     # -- configuration -----------------------------------------------------------------------------------------------
 
     async def _apply(self, call: Call) -> dict[str, Any]:
-        return await self._change(lambda changes: changes.apply(call.body.confirm, call.who.name))
+        return await self._change(lambda changes: changes.apply(call.body.confirm, call.who.by))
 
     async def _confirm(self, call: Call) -> dict[str, Any]:
-        return await self._change(lambda changes: changes.confirm(call.who.name))
+        return await self._change(lambda changes: changes.confirm(call.who.by))
 
     async def _revert(self, call: Call) -> dict[str, Any]:
-        return await self._change(lambda changes: changes.revert(call.who.name))
+        return await self._change(lambda changes: changes.revert(call.who.by))
 
     async def _change(self, do: Callable[[Changes], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         changes = changes_of(self._host)

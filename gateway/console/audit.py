@@ -47,7 +47,7 @@ class Acts:
         Raises:
             Refused: it was not done; 503 where it could not be put down.
         """
-        head = {"id": secrets.token_hex(16), "via": "console", "by": who.name, "role": str(who.role), "from": address}
+        head = {"id": secrets.token_hex(16), "via": "console", "by": who.by, "role": str(who.role), "from": address}
         head |= dict(asked)
         await self._keep("intent", head)
         came = {"result": "unknown", "text": "it was cut short"}
@@ -66,6 +66,11 @@ class Acts:
         """Put down what is no act of a user's: a login that was wrong. It goes on without a record, too."""
         with suppress(Refused):
             await self._keep("login", {"via": "console", "by": who, "from": address, "action": action, "text": text})
+
+    async def outside(self, action: str, text: str) -> None:
+        """Put down what `fieldgate console` has changed beside this process. It has been done, with a record or not."""
+        with suppress(Refused):
+            await self._keep("outside", {"via": "cli", "by": "fieldgate console", "action": action, "text": text})
 
     async def _keep(self, kind: str, content: Mapping[str, Any]) -> None:
         try:

@@ -3,6 +3,7 @@
 A path is a `Route`, a row of a table: what it needs and what it does stand side by side (`routes`).
 """
 
+import asyncio
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,7 +18,10 @@ from starlette.responses import Response
 from gateway.console import doors
 from gateway.console.accounts import Accounts
 from gateway.console.audit import Acts
+from gateway.console.connection import BODY
 from gateway.console.rights import Refused, Right, Who
+from gateway.console.throttle import Pace
+from gateway.sdk.clock import Clock
 from gateway.sdk.config import Table
 
 LARGEST: Final = 65536  # bytes of a body
@@ -72,9 +76,9 @@ class Route:
 class Desk:
     """Answers requests."""
 
-    def __init__(self, accounts: Accounts, acts: Acts, cookie: str) -> None:
+    def __init__(self, accounts: Accounts, acts: Acts, cookie: str, clock: Clock) -> None:
         """`cookie`: the name of the cookie that a login bears."""
-        self._accounts, self._acts, self._cookie = accounts, acts, cookie
+        self._accounts, self._acts, self._cookie, self._pace = accounts, acts, cookie, Pace(clock)
 
     def endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         """What Starlette calls for `route`."""
@@ -102,7 +106,14 @@ class Desk:
         call = Call(who, address_of(request), request.path_params, query, body, request.method)
         if not route.act:
             return await route.do(call)
+        self._not_too_fast(who)
         return await self._acts.do(who, call.address, _asked(route, call), lambda: route.do(call))
+
+    def _not_too_fast(self, who: Who) -> None:
+        """Before anything is written: else whoever asks all the time pushes everybody's records out of the audit."""
+        wait = self._pace.wait(who.by)
+        if wait > 0:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "pace", "too many acts at once; try again in a moment", wait)
 
     def _who(self, request: Request) -> Who:
         token = doors.bearer(request.headers)
@@ -124,11 +135,11 @@ def _asked(route: Route, call: Call) -> dict[str, Any]:
 
 async def said(request: Request) -> dict[str, Any]:
     """The JSON table of a body; empty where there is none. Raises Refused."""
-    content = b""
-    async for part in request.stream():
-        content += part
-        if len(content) > LARGEST:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "size", f"a body has at most {LARGEST} bytes")
+    try:
+        async with asyncio.timeout(BODY):
+            content = await _content(request)
+    except TimeoutError as error:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "late", f"the body did not come within {BODY:g} s") from error
     if not content:
         return {}
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != _JSON:
@@ -140,6 +151,15 @@ async def said(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Refused(HTTPStatus.BAD_REQUEST, "malformed", "the body must be a table")
     return found
+
+
+async def _content(request: Request) -> bytes:
+    content = b""
+    async for part in request.stream():
+        content += part
+        if len(content) > LARGEST:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "size", f"a body has at most {LARGEST} bytes")
+    return content
 
 
 def checked(table: type[Table], found: Mapping[str, Any], *, strings: bool = False) -> Any:
@@ -180,6 +200,8 @@ def json_answer(found: Any, status: int = HTTPStatus.OK) -> Response:
 def refusal(error: Refused) -> Response:
     """Why it was not done."""
     answer = json_answer({"error": str(error), "reason": error.reason}, error.status)
+    if error.status == HTTPStatus.REQUEST_TIMEOUT:
+        answer.headers["connection"] = "close"  # what comes later is no request
     if error.wait:
         answer.headers["retry-after"] = str(math.ceil(error.wait))
     return answer

@@ -4,13 +4,14 @@ Only who may read the state folder can read it; `fieldgate console password` sho
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from gateway.console import passwords
 from gateway.console.rights import Role
 from gateway.ops.files import give
-from gateway.state.users import ADMIN, User, Users
+from gateway.state.users import ADMIN, User, UserChangedError, Users
 
 FILE: Final = "console-password"
 
@@ -20,8 +21,9 @@ def begin(users: Users, state: Path, now: int) -> None:
     if users.users():
         return
     password = passwords.made()
-    _write(state, f"{ADMIN} {password}\n")
-    users.put(User(ADMIN, Role.ADMIN, passwords.hashed(password), change=True, made=now).renewed())
+    user = User(ADMIN, Role.ADMIN, passwords.hashed(password), change=True, made=now).renewed()
+    with suppress(UserChangedError):  # another process has just made them, and keeps its own password
+        users.put(user, along=lambda: _write(state, f"{ADMIN} {password}\n"))
 
 
 def told(state: Path) -> tuple[str, str] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import Future
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
@@ -58,15 +59,31 @@ class Loop:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._under_way: set[Future[Any]] = set()  # a loop itself holds its tasks weakly
 
     async def do(self, work: Callable[[], Awaitable[_T]], within: float = _WITHIN) -> _T:
-        """Have `work` done there; what it gives or raises. Raises Refused when it does not come to it in time."""
+        """Have `work` done there; what it gives or raises. Raises Refused when it is not done in time.
+
+        It is never left half done: whoever waits may go, the work goes on.
+        """
         future = asyncio.run_coroutine_threadsafe(_begun(work), self._loop)
-        try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), within)
-        except TimeoutError as error:
-            text = f"the gateway has not come to it within {within:g} s; look again whether it is done"
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", text) from error
+        self._under_way.add(future)
+        future.add_done_callback(self._under_way.discard)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_looked_at)
+        done, _ = await asyncio.wait([waiting], timeout=within)  # cancels nothing
+        if not done:
+            text = (
+                f"the gateway has not done it within {within:g} s, and goes on with it; look again whether it is done"
+            )
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "busy", text)
+        return waiting.result()
+
+
+def _looked_at(late: asyncio.Future[Any]) -> None:
+    """What came too late is nobody's fault."""
+    if not late.cancelled():
+        late.exception()
 
 
 async def _begun(work: Callable[[], Awaitable[_T]]) -> _T:

@@ -24,7 +24,8 @@ from gateway.console.trends import Trends
 from gateway.sdk.config import Table
 
 LIVE: Final = 600  # s; who asks for no more back from now wants scores, and a recording has none
-_LATEST = 2**53 - 1  # Unix ms, and numbers of lines: what JavaScript counts exactly
+_LATEST = (2**63 - 1) // alarms.MS  # Unix ms: as ns it fills what SQLite and numpy count with
+_LAST = 2**53 - 1  # number of a line: what JavaScript counts exactly
 When = Annotated[int, Field(ge=0, le=_LATEST)]
 Quality = Literal["good", "uncertain", "bad"]
 
@@ -71,7 +72,7 @@ class LogQuery(Table):
 
     level: Literal["debug", "info", "warning", "error"] = "debug"
     search: str = Field(default="", max_length=200)
-    after: When = 0
+    after: int = Field(default=0, ge=0, le=_LAST)
     most: int = Field(default=500, ge=1, le=2000)
 
 

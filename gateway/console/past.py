@@ -85,7 +85,10 @@ class Parts:
 
     def of(self, values: Sequence[F8]) -> Mapping[str, F8]:
         """The values of each part, as `Series.of` draws them."""
-        if not values:
+        return self.joined([one.of(np.asarray(part, float)) for one, part in zip(self._series, values, strict=True)])
+
+    def joined(self, drawn: Sequence[Mapping[str, F8]]) -> Mapping[str, F8]:
+        """What each part has drawn, as one."""
+        if not drawn:
             return dict.fromkeys(("value", "low", "high"), np.zeros(0))
-        drawn = [one.of(np.asarray(part, float)) for one, part in zip(self._series, values, strict=True)]
         return {name: np.concatenate([one[name] for one in drawn])[self._order] for name in drawn[0]}

@@ -48,6 +48,11 @@ class Who:
     change: bool = False
 
     @property
+    def by(self) -> str:
+        """For records: no user's name has a colon, so that no token passes for a user."""
+        return self.name if self.person else f"token:{self.name}"
+
+    @property
     def person(self) -> bool:
         """Whether it is somebody who has logged in, not a token."""
         return bool(self.csrf)

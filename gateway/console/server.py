@@ -23,6 +23,7 @@ from gateway.console.application import Door, application
 from gateway.console.audit import Acts
 from gateway.console.beside import Beside
 from gateway.console.calls import Desk
+from gateway.console.connection import Connection, Places
 from gateway.console.host import Host, Loop
 from gateway.console.logbook import Logbook
 from gateway.console.looking import Looking
@@ -38,7 +39,6 @@ from gateway.sdk.errors import ConfigError
 LISTEN: Final = "console-listen"  # file of the state: where it listens
 PART: Final = "console"
 _STOP: Final = 3.0  # s
-_CONNECTIONS: Final = 256  # at once; a page takes one for its stream and a few for a moment
 _HEAD: Final = 16384  # bytes of a request's head
 _RENEW: Final = 60.0  # s between two looks whether the certificate on disk is another one
 
@@ -50,6 +50,7 @@ class Console:
         """Opens its files and its address; blocks. Raises ConfigError, UsersError."""
         assert config.listen is not None  # noqa: S101 - who has none makes no console
         self._host, self._config, self._gateway = host, config, Loop(loop)
+        self._shown = _stamps(config)
         self._tls = _tls(config)
         self._accounts = Accounts(host.state, host.clock, Sessions(host.clock, config.session, config.idle))
         try:
@@ -122,6 +123,7 @@ class Console:
         self._loop = asyncio.get_running_loop()
         acts = Acts(self._host.state, self._config.audit, self._host.clock)
         await acts.open()
+        self._accounts.noted = acts.outside
         memory = Memory(self._host, self._config.past)
         looking = Looking(self._host, memory, self._logbook)
         self._hub = hub = Hub(self._host, looking.sources(), self._accounts.still, self._config.viewers)
@@ -148,7 +150,7 @@ class Console:
         cookie = "__Host-fieldgate" if secure else "fieldgate"  # RFC 6265bis: no other host, no plain http can set it
         access = Access(self._host, self._accounts, acts, cookie, secure=secure)
         acting = Acting(self._host, self._gateway)
-        desk = Desk(self._accounts, acts, cookie)
+        desk = Desk(self._accounts, acts, cookie, self._host.clock)
         parts = (
             access.routes(),
             looking.routes(hub),
@@ -162,9 +164,8 @@ class Console:
     def _uvicorn(self, app: Door) -> uvicorn.Config:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)
         config = uvicorn.Config(
-            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_config=None, access_log=False,
-            proxy_headers=False, server_header=False, limit_concurrency=_CONNECTIONS, timeout_keep_alive=15,
-            timeout_graceful_shutdown=1, h11_max_incomplete_event_size=_HEAD,
+            app, loop="asyncio", http=Connection, ws="none", lifespan="off", log_config=None, access_log=False,
+            proxy_headers=False, server_header=False, timeout_graceful_shutdown=1, h11_max_incomplete_event_size=_HEAD,
         )  # fmt: skip
         config.load()
         config.ssl = self._tls
@@ -172,26 +173,37 @@ class Console:
 
     async def _renew(self) -> None:
         """Show a certificate that was put in the place of the present one, for ever; a wrong one changes nothing."""
-        assert self._tls is not None  # noqa: S101 - who has none does not call
-        assert self._config.cert is not None  # noqa: S101 - as above
-        before = await asyncio.to_thread(_stamp, self._config.cert)
         while True:
             await asyncio.sleep(_RENEW)
-            stamp = await asyncio.to_thread(_stamp, self._config.cert)
-            if stamp in (before, 0):
+            stamps = await asyncio.to_thread(_stamps, self._config)
+            if stamps == self._shown:
                 continue
             try:
-                await asyncio.to_thread(self._tls.load_cert_chain, self._config.cert, self._config.key)
-            except (OSError, ssl.SSLError) as error:
+                await asyncio.to_thread(self._renewed)
+            except (ConfigError, OSError, ssl.SSLError) as error:  # half of it may be written yet: at the next look
                 self._host.log.warning("console certificate not usable", why=str(error))
-            before = stamp
+            else:
+                self._shown = stamps
+
+    def _renewed(self) -> None:
+        """Tried on a fresh context: one that has failed keeps the new certificate beside the old key."""
+        assert self._tls is not None  # noqa: S101 - who has none does not call
+        assert self._config.cert is not None  # noqa: S101 - as above
+        _tls(self._config)
+        self._tls.load_cert_chain(self._config.cert, self._config.key)
 
 
-def _stamp(path: Path) -> int:
+def _stamps(config: ConsoleConfig) -> tuple[tuple[int, int], ...]:
+    """Another value when one of the two files is another one."""
+    return tuple(_stamp(path) for path in (config.cert, config.key) if path is not None)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
     try:
-        return path.stat().st_mtime_ns
+        found = path.stat()
     except OSError:
-        return 0
+        return 0, 0
+    return found.st_mtime_ns, found.st_ino
 
 
 def _bound(listen: str) -> socket.socket:
@@ -203,8 +215,9 @@ def _bound(listen: str) -> socket.socket:
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
         raise ConfigError(f"console.listen: {listen}: {why}; name a free address") from error
-    bound.setblocking(False)  # noqa: FBT003 - socket's own
-    return bound
+    places = Places(bound)
+    places.setblocking(False)  # noqa: FBT003 - socket's own
+    return places
 
 
 def _tls(config: ConsoleConfig) -> ssl.SSLContext | None:

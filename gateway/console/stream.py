@@ -20,6 +20,8 @@ from gateway.console.tags import Look, Names, Window
 
 TICK: Final = 0.25  # s between two events of the tags; faster than anybody reads
 SLOW: Final = 4  # ticks between two events of everything else
+OF_ONE: Final = 16  # streams of one login or token
+GRACE: Final = 5.0  # s in which a stream that has ended must be read to its end
 QUEUE: Final = 16  # events that wait for one page; beyond it the oldest go
 _ALIVE: Final = 15.0  # s of silence after which a comment is sent: proxies end what says nothing
 TAGS: Final = "tags"
@@ -48,6 +50,7 @@ class Viewer:
     events: deque[bytes] = field(default_factory=deque)
     there: asyncio.Event = field(default_factory=asyncio.Event)
     over: bool = False
+    until: asyncio.Timeout | None = None  # of what sends it
 
     def give(self, event: bytes) -> bool:
         """Have it sent. False where it is one too many: all that waits is lost, and what the page knows with it."""
@@ -88,11 +91,15 @@ class Hub:
         self._told: dict[tuple[str, str], bytes] = {}  # the last event of each topic
         self._running = now(host)
         self._names = Names(self._running.table, 1)
+        self._unknown: set[str] = set()  # assets that are looked at and that there are not
 
     # -- pages -------------------------------------------------------------------------------------------------------
 
     def come(self, who: Who, view: View) -> Viewer:
         """Another page. Raises Refused (429) when there are too many."""
+        if sum(viewer.who.key == who.key for viewer in self.viewers.values()) >= OF_ONE:
+            text = f"{OF_ONE} pages are open already with this login or token; close one"
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "full", text, 10.0)
         if len(self.viewers) >= self._most:
             text = f"{self._most} pages are open already (console.viewers); close one"
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "full", text, 10.0)
@@ -123,14 +130,21 @@ class Hub:
                 except TimeoutError:
                     yield b": \n\n"
         finally:
-            self.viewers.pop(viewer.id, None)
+            self.leave(viewer)
+
+    def leave(self, viewer: Viewer) -> None:
+        """A page has gone."""
+        self.viewers.pop(viewer.id, None)
 
     def end(self, reason: str, whose: Callable[[Viewer], bool] = lambda _viewer: True) -> None:
-        """Let pages go, and say why."""
+        """Let pages go, and say why. Their places are free at once; who does not read it is cut off."""
         for viewer in [one for one in self.viewers.values() if whose(one)]:
             viewer.events.clear()
             viewer.give(event("bye", orjson.dumps({"reason": reason})))
             viewer.over = True
+            self.leave(viewer)
+            if viewer.until is not None:
+                viewer.until.reschedule(asyncio.get_running_loop().time() + GRACE)
 
     def window(self, look: Look) -> dict[str, Any]:
         """One look at the tags, now."""
@@ -150,6 +164,7 @@ class Hub:
             if not self.viewers:
                 self._windows.clear()
                 self._told.clear()
+                self._unknown.clear()
                 continue
             self.tick()
             await self._topics(slowly=count % SLOW == 0)
@@ -186,6 +201,7 @@ class Hub:
             self._running = running
             self._names = Names(running.table, self._names.revision + 1)
             self._windows.clear()
+            self._unknown.clear()
 
     async def _topics(self, *, slowly: bool) -> None:
         """Everything else: at its own pace, and at once for those that have just come."""
@@ -196,14 +212,17 @@ class Hub:
             for viewer in self.viewers.values()
             for topic in (viewer.view.topics if slowly else viewer.fresh & viewer.view.topics) - {TAGS}
         }
+        self._unknown &= {viewer.view.asset for viewer in self.viewers.values()}
         for topic, asset in wanted:
-            await self._topic(topic, asset)
+            if topic != ASSET or asset not in self._unknown:
+                await self._topic(topic, asset)
 
     async def _topic(self, topic: str, asset: str) -> None:
         try:
             found = event(topic, await self._sources[topic](asset))
         except Refused:
-            return  # there is no such asset any more; whoever asks for it by its address is told so
+            self._unknown.add(asset)  # until another configuration; whoever asks for it by its address is told so
+            return
         before, self._told[topic, asset] = self._told.get((topic, asset)), found
         for viewer in self.viewers.values():
             looks = topic in viewer.view.topics and (topic != ASSET or viewer.view.asset == asset)

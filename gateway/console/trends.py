@@ -11,7 +11,7 @@ from gateway.console.alarms import MS
 from gateway.console.assets import find
 from gateway.console.host import Host
 from gateway.console.memory import Memory
-from gateway.console.past import EVERY, F8, Parts, Series
+from gateway.console.past import EVERY, F8, I8, Parts, Series
 from gateway.console.rights import Refused
 from gateway.models.recorder import RecordingMissingError, began, pieces
 from gateway.running import Running
@@ -24,6 +24,7 @@ class Trends:
 
     def __init__(self, host: Host, memory: Memory) -> None:
         self._host, self._memory = host, memory
+        self._reading = asyncio.Lock()  # one recording at a time
 
     def tag(self, name: str, span: int, points: int) -> dict[str, Any]:
         """The last `span` seconds of a tag. Raises Refused (404)."""
@@ -39,15 +40,19 @@ class Trends:
 
     async def asset(self, name: str, begin: int, end: int, points: int, *, live: bool) -> dict[str, Any]:
         """One asset between `begin` and `end`, Unix ms; `live`: as far as memory goes. Raises Refused (404)."""
-        running = self._memory.running
-        asset = find(running, name)
-        oldest, first = self._memory.ring.oldest, await asyncio.to_thread(self._began, running, name)
+        find(self._memory.running, name)
+        first = await asyncio.to_thread(self._began, self._memory.running, name)
+        oldest = self._memory.ring.oldest
         reach = {"from": min((one for one in (oldest, first) if one is not None), default=None), "to": self._now()}
         if not live and first is not None and (oldest is None or begin < oldest):
-            found = await asyncio.to_thread(self._recorded, running, asset, begin, end, points)
+            async with self._reading:
+                running = self._memory.running
+                asset = find(running, name)
+                found = await asyncio.to_thread(self._recorded, running, asset, begin, end, points)
             if found is not None:
                 return reach | found
-        return reach | self._remembered(running, asset, begin, end, points)
+        running = self._memory.running  # another configuration may have taken over, with other columns
+        return reach | self._remembered(running, find(running, name), begin, end, points)
 
     def _began(self, running: Running, name: str) -> int | None:
         if running.judging.recorder is None:
@@ -61,16 +66,15 @@ class Trends:
     def _recorded(self, running: Running, asset: int, begin: int, end: int, points: int) -> dict[str, Any] | None:
         """From the disk; None where there is nothing. The oldest segment may go while it is read."""
         name, tags = running.watch.names[asset], running.watch.configs[asset].tags
+        span, folder = (begin * MS, end * MS), self._host.state / RECORDING
         try:
-            parts = [
-                one for one in pieces(self._host.state / RECORDING, name, tags, (begin * MS, end * MS)) if len(one[0])
-            ]
+            total = sum(len(time) for time, _ in pieces(folder, name, tags, span))
+            drawn = [_drawn(time, x, points, total) for time, x in pieces(folder, name, tags, span) if len(time)]
         except (RecordingMissingError, OSError):
             return None
-        total = sum(len(time) for time, _ in parts)
-        series = Parts([Series(time // MS, max(points * len(time) // total, 1)) for time, _ in parts])
+        series = Parts([one for one, _ in drawn])
         none = [None] * len(series.time)
-        columns = [series.of([x[:, i] for _, x in parts]) for i in range(len(tags))]
+        columns = [series.joined([columns[i] for _, columns in drawn]) for i in range(len(tags))]
         return {
             "asset": name, "source": "recording", "time": series.time, "score": none, "threshold": none,
             "contributions": {}, "tags": _named(running, asset, columns),
@@ -93,6 +97,12 @@ class Trends:
 
     def _now(self) -> int:
         return self._host.clock.wall_ns() // MS
+
+
+def _drawn(time: I8, x: F8, points: int, total: int) -> tuple[Series, list[Mapping[str, F8]]]:
+    """One piece of a recording, of `total` rows in all; what is kept of it is no longer than its share of `points`."""
+    series = Series(time // MS, max(points * len(time) // max(total, 1), 1))
+    return series, [series.of(np.asarray(column, float)) for column in x.T]
 
 
 def _named(running: Running, asset: int, columns: Sequence[Mapping[str, F8]]) -> dict[str, Any]:

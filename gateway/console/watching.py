@@ -1,5 +1,6 @@
 """The paths of the live stream: opening one, and looking at something else on it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -7,11 +8,13 @@ from typing import Final, Literal
 
 from pydantic import Field
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
+from gateway.console import stream
 from gateway.console.calls import Call, Route
 from gateway.console.looking import Quality, TagsQuery
 from gateway.console.rights import Refused
-from gateway.console.stream import ASSET, TAGS, Hub, View
+from gateway.console.stream import ASSET, TAGS, Hub, View, Viewer
 from gateway.console.tags import LIMIT
 from gateway.sdk.config import Table
 
@@ -40,6 +43,28 @@ class ViewBody(Table):
     limit: int | None = Field(default=None, ge=1, le=LIMIT)
 
 
+class Stream(StreamingResponse):
+    """What is sent to one page. One that has ended and is not read is cut off: nothing else would end it."""
+
+    def __init__(self, hub: Hub, viewer: Viewer) -> None:
+        super().__init__(hub.events(viewer), headers=_HEADERS, media_type="text/event-stream")
+        self._hub, self._viewer = hub, viewer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it (ASGI 3)."""
+        viewer = self._viewer
+        try:
+            async with asyncio.timeout(stream.GRACE if viewer.over else None) as viewer.until:
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            scope["state"]["cut"]()  # the connection's (connection.py)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            viewer.until = None
+            self._hub.leave(viewer)
+
+
 class Watching:
     """Opens streams of `hub`."""
 
@@ -63,7 +88,7 @@ class Watching:
         if call.method == "HEAD":
             return Response(headers=_HEADERS, media_type="text/event-stream")
         viewer = self._hub.come(call.who, View(topics, query.look, query.asset))
-        return StreamingResponse(self._hub.events(viewer), headers=_HEADERS, media_type="text/event-stream")
+        return Stream(self._hub, viewer)
 
     async def _turn(self, call: Call) -> None:
         said = {name: value for name, value in call.body.model_dump(exclude_unset=True).items() if value is not None}

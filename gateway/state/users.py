@@ -8,7 +8,7 @@ damaged is never set aside silently: whoever could damage it would come in as th
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
@@ -25,6 +25,10 @@ ADMIN: Final = "admin"
 
 class UsersError(FieldgateError):
     """The file cannot be read or written. The message names it and why."""
+
+
+class UserChangedError(FieldgateError):
+    """Somebody else has changed, made or removed this user since they were read."""
 
 
 class LastAdminError(FieldgateError):
@@ -106,11 +110,26 @@ class Users:
         found = (User(name, role, secret, bool(change), made, era) for name, role, secret, change, made, era in rows)
         return {user.name: user for user in found}
 
-    def put(self, user: User) -> None:
-        """Keep `user`, in place of one of that name. Raises LastAdminError when no admin is left."""
+    def put(self, user: User, before: User | None = None, along: Callable[[], None] | None = None) -> None:
+        """Keep `user`.
+
+        Args:
+            user: as they are to be.
+            before: as they were when they were read; None: there was none of that name.
+            along: is done with it, all or nothing.
+
+        Raises:
+            UserChangedError: it is no longer as it was.
+            LastAdminError: no admin would be left.
+        """
         with self._transaction():
+            found = self._db.execute("SELECT era FROM user WHERE name = ?", (user.name,)).fetchone()
+            if found != (None if before is None else (before.era,)):
+                raise UserChangedError(f"user '{user.name}' has been changed by somebody else meanwhile; try again")
             self._db.execute(f"INSERT OR REPLACE INTO user ({_names(User)}) VALUES (?, ?, ?, ?, ?, ?)", astuple(user))  # noqa: S608 - our own names
             self._keep_an_admin()
+            if along is not None:
+                along()
 
     def remove(self, name: str) -> bool:
         """Remove a user; whether there was one. Raises LastAdminError."""

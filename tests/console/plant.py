@@ -1,10 +1,11 @@
 """A gateway with a console, as a plant would have it: files, the real daemon, and pages that speak HTTP with it."""
 
+import asyncio
 import http.client
 import json
 import ssl
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -59,8 +60,10 @@ class Page:
         return {name: value for name, value in (found | dict(more)).items() if value is not None}
 
     def ask(self, method: str, path: str, body: Any = None, **more: str | None) -> Answer:
-        """A request of the API; `more` are headers, None leaves one out."""
-        return self.raw(method, f"/api/v1{path}", body, **more)
+        """A request of the API; `more` are headers, None leaves one out. Who acts too fast waits as they are told."""
+        while (answer := self.raw(method, f"/api/v1{path}", body, **more)).status == 429 and answer.reason == "pace":
+            time.sleep(float(answer.headers["retry-after"]))
+        return answer
 
     def raw(self, method: str, path: str, body: Any = None, **more: str | None) -> Answer:
         named = {name.replace("_", "-"): value for name, value in more.items()}
@@ -197,3 +200,11 @@ def until(condition: Any, what: str, within: float = WITHIN) -> Any:
         assert time.monotonic() < deadline, f"not within {within:.0f} s: {what}"
         time.sleep(0.02)
     return found
+
+
+async def soon(condition: Callable[[], Any], what: str, within: float = WITHIN) -> None:
+    """The same, on the loop of the test."""
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within:.0f} s: {what}"
+        await asyncio.sleep(0.01)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.__main__ import main
 from gateway.console.rights import RIGHTS, Right, Role
 from gateway.state.audit import read, verify
 from tests.console.plant import ADMIN, OTHERS, Page, Plant, until
@@ -200,6 +201,36 @@ def test_every_act_stands_in_the_audit_and_no_password_does(plant: Plant, admin:
     assert verify(path)[1] == []
     everything = b"".join(one.read_bytes() for one in plant.state.glob("console*"))
     assert b"a secret of freds" not in everything
+
+
+def test_acts_are_paced_before_anything_is_written_and_each_has_a_pace_of_their_own(plant: Plant, admin: Page) -> None:
+    program, bearer = plant.page(), {"authorization": f"Bearer {plant.token('operator', admin)}"}
+    before = verify(plant.state / "console-audit.db")[0]
+    found = [program.raw("POST", "/api/v1/alarms/none/ack", {}, **bearer) for _ in range(60)]
+    paced = [one for one in found if one.status == 429]
+    assert {one.status for one in found[:20]} == {404}
+    assert 20 <= len(paced) <= 40
+    assert {(one.reason, one.headers["retry-after"]) for one in paced} == {("pace", "1")}
+    records = [record.content for record in read(plant.state / "console-audit.db", before + 1)]
+    assert len(records) == 2 * (60 - len(paced)), "what is refused so stands nowhere"
+    assert {one["by"] for one in records} == {"token:for operator"}
+    assert program.get("/overview", **bearer).status == 200, "looking has no such bound"
+    other = plant.page()
+    assert other.login("admin", ADMIN).status == 200
+    until(lambda: other.raw("POST", "/api/v1/alarms/none/ack", {}, cookie=other.cookie, x_csrf_token=other.csrf)
+          .status == 404, "somebody else is not held up")  # fmt: skip
+
+
+def test_what_the_command_line_has_done_stands_in_the_audit_of_the_console_that_runs(plant: Plant) -> None:
+    plant.admin()
+    assert main(["console", "add", "outsider", "--config", str(plant.write()), "--state", str(plant.state)]) == 0
+
+    def noted() -> list[dict[str, Any]]:
+        records = [record.content for record in read(plant.state / "console-audit.db")]
+        return [one for one in records if one["kind"] == "outside" and "outsider" in one["text"]]
+
+    [record] = until(noted, "it is seen")
+    assert (record["via"], record["by"], record["action"]) == ("cli", "fieldgate console", "user made")
 
 
 def test_what_cannot_be_put_into_the_audit_is_not_done(own: Plant) -> None:

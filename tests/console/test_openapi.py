@@ -4,7 +4,9 @@
 takes seconds; both have tests of their own.
 """
 
+import contextlib
 import itertools
+import time
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -22,9 +24,10 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from gateway.console import access, acting, beside, looking, watching
+from gateway.console.accounts import new_token
 from gateway.console.rights import Right
 from gateway.state.users import Users
-from tests.console.plant import ADMIN, CANARY, Page, Plant
+from tests.console.plant import ADMIN, CANARY, Page, Plant, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SCHEMA: Final = schemathesis.openapi.from_path(Path(__file__).parents[2] / "docs/openapi.yaml")
@@ -62,15 +65,17 @@ def secrets_of(plant: Plant, admin: Page) -> list[bytes]:
 class Asking:
     """Sends mutated requests, and looks at each answer."""
 
-    def __init__(self, plant: Plant, token: str, secrets: list[bytes]) -> None:
+    def __init__(self, plant: Plant, tokens: list[str], secrets: list[bytes]) -> None:
         self.base, self.secrets, self.sent = f"{plant.url}api/v1", secrets, 0
-        self.headers = {"authorization": f"Bearer {token}"}
+        self.tokens = itertools.cycle(tokens)  # one alone may act once a second only
         self.session = requests.Session()
 
     def ask(self, case: Any, *, checks: bool = True) -> Any:
         for name in [name for name in case.headers if name.lower() in ("host", "authorization", "cookie")]:
             del case.headers[name]
-        answer = case.call(base_url=self.base, session=self.session, headers=self.headers, allow_redirects=False)
+        headers = {"authorization": f"Bearer {next(self.tokens)}"}
+        answer = case.call(base_url=self.base, session=self.session, headers=headers, allow_redirects=False)
+        assert answer.status_code != 429 or case.operation.path == "/login", "what was sent is looked at"
         self.sent += 1
         assert not [one for one in self.secrets if one in answer.content], case.operation.label
         if checks:
@@ -95,6 +100,17 @@ class Asking:
         each()
 
 
+def tokens_of(plant: Plant, role: str, count: int) -> list[str]:
+    """So many tokens, made as the command line makes them, and taken up by the console."""
+    made = [new_token(f"mutations {i}", role, 1, "test", time.time_ns()) for i in range(count)]
+    with contextlib.closing(Users(plant.state)) as users:
+        for _, kept in made:
+            users.put_token(kept)
+    last = f"Bearer {made[-1][0]}"
+    until(lambda: plant.page().get("/me", authorization=last).status == 200, "the tokens are known")
+    return [token for token, _ in made]
+
+
 def share(request: pytest.FixtureRequest, operation: Any, of: int) -> int:
     """How many requests one path is sent."""
     every: int = request.config.getoption("--requests")
@@ -105,7 +121,7 @@ def share(request: pytest.FixtureRequest, operation: Any, of: int) -> int:
 def test_no_mutated_request_of_an_admin_fails_or_tells_a_secret(
     plant: Plant, admin: Page, secrets_of: list[bytes], request: pytest.FixtureRequest
 ) -> None:
-    asking = Asking(plant, plant.token("admin", admin), secrets_of)
+    asking = Asking(plant, tokens_of(plant, "admin", 80), secrets_of)
     for operation in MUTATED:
         asking.mutate(operation, share(request, operation, len(MUTATED)))
     for round_ in itertools.count(1):
@@ -120,7 +136,7 @@ def test_no_mutated_request_of_an_admin_fails_or_tells_a_secret(
 def test_no_mutated_request_of_a_viewer_does_what_a_viewer_may_not(
     plant: Plant, admin: Page, secrets_of: list[bytes], request: pytest.FixtureRequest
 ) -> None:
-    asking = Asking(plant, plant.token("viewer", admin), secrets_of)
+    asking = Asking(plant, [plant.token("viewer", admin)], secrets_of)
     beyond = [one for one in MUTATED if right_of(one) not in (None, Right.LOOK)]
     users = admin.get("/users").json
 
@@ -135,7 +151,7 @@ def test_no_mutated_request_of_a_viewer_does_what_a_viewer_may_not(
 def test_no_mutated_request_without_a_login_does_anything(
     plant: Plant, secrets_of: list[bytes], request: pytest.FixtureRequest
 ) -> None:
-    asking = Asking(plant, "fgt_guess", secrets_of)
+    asking = Asking(plant, ["fgt_guess"], secrets_of)
 
     def refused(case: Any, answer: Any) -> None:
         assert answer.status_code in (401, 404, 405, 413), (case.operation.label, answer.status_code)

@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.console.rights import Refused, Role, Who
-from gateway.console.stream import QUEUE, Hub, View
+from gateway.console.stream import OF_ONE, QUEUE, Hub, View
 from gateway.console.tags import Look, Window
 from gateway.ingest.image import Image
 from gateway.sdk import DeviceConfig, TagConfig, TagTable, quality
@@ -84,7 +84,7 @@ def test_pages_that_look_at_the_same_share_one_encoding(monkeypatch: pytest.Monk
             return cast("bytes", inner(self, *given))
 
         monkeypatch.setattr(Window, name, counted)
-    pages = [scene.come(limit=5) for _ in range(29)]
+    pages = [scene.come(Who("otto", Role.VIEWER, key=f"{i % 2}"), limit=5) for i in range(29)]
     other = scene.come(offset=5, limit=5)
     scene.hub.tick()
     scene.move(2)
@@ -176,6 +176,35 @@ async def test_pages_are_bounded_and_one_that_has_gone_makes_room() -> None:
     scene.come()
 
 
+def test_one_login_does_not_take_the_places_of_all_others_and_who_is_sent_away_has_none() -> None:
+    scene = Scene(most=100)
+    for _ in range(OF_ONE):
+        scene.come()
+    with pytest.raises(Refused) as error:
+        scene.come()
+    assert error.value.status == 429
+    scene.come(Who("anna", Role.VIEWER, csrf="z", key="anna"))
+    scene.hub.end("session", lambda viewer: viewer.who == OTTO)
+    assert [viewer.who.name for viewer in scene.hub.viewers.values()] == ["anna"]
+    scene.come()
+
+
+async def test_an_asset_that_is_none_is_asked_for_once_until_another_configuration() -> None:
+    scene = Scene()
+    lost = scene.hub.come(OTTO, View(frozenset({"asset"}), Look(), "none"))
+    for slowly in (False, False, True, True):
+        await scene.hub._topics(slowly=slowly)
+    assert scene.asked == {"assetnone": 1}
+    scene.load(7)
+    scene.hub.tick()
+    await scene.hub._topics(slowly=True)
+    assert scene.asked == {"assetnone": 2}
+    scene.hub.turn(lost.id, OTTO, lambda view: View(view.topics, view.look, "bench"))
+    await scene.hub._topics(slowly=False)
+    assert scene.asked == {"assetnone": 2, "assetbench": 1}
+    assert not scene.hub._unknown
+
+
 async def test_a_silent_page_waits_and_is_woken() -> None:
     scene = Scene()
     page = scene.hub.come(OTTO, View(frozenset({"tags"}), Look()))
@@ -229,8 +258,8 @@ def test_a_stream_ends_with_its_login(plant: Plant, admin: Page) -> None:
 def test_thirty_pages_are_served_at_once_and_told_of_the_end(own: Plant) -> None:
     own.start()
     own.admin()
-    page = own.page()
-    assert page.login("admin", ADMIN).status == 200
+    pages = [own.page(), own.page()]
+    assert [page.login("admin", ADMIN).status for page in pages] == [200, 200]
     counts, byes, guard = Counter[int](), list[dict[str, Any]](), threading.Lock()
 
     def watch(number: int, events: Iterator[tuple[str, dict[str, Any]]]) -> None:
@@ -241,11 +270,11 @@ def test_thirty_pages_are_served_at_once_and_told_of_the_end(own: Plant) -> None
 
     threads = []
     for number in range(30):
-        events = page.events(f"/stream?topics=tags,overview,alarms&offset={number % 3}")
+        events = pages[number % 2].events(f"/stream?topics=tags,overview,alarms&offset={number % 3}")
         threads.append(threading.Thread(target=watch, args=(number, events), daemon=True))
         threads[-1].start()
     until(lambda: len(counts) == 30 and min(counts.values()) >= 8, "every page sees the tags move")
-    assert page.get("/overview").status == 200
+    assert pages[0].get("/overview").status == 200
     began = time.monotonic()
     assert own.stop() == 0
     assert time.monotonic() - began < 5.0

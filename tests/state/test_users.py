@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.state.users import ADMIN, FILE, LastAdminError, Token, User, Users, UsersError
+from gateway.state.users import ADMIN, FILE, LastAdminError, Token, User, UserChangedError, Users, UsersError
 
 ROOT = User("root", ADMIN, "hash", change=False, made=1, era="a")
 OTTO = User("otto", "operator", "hash", change=True, made=2, era="b")
@@ -43,11 +43,11 @@ def test_nobody_but_the_owner_may_read_it(users: Users) -> None:
 
 def test_one_admin_stays(users: Users) -> None:
     users.put(OTTO)
-    for change in (lambda: users.put(ROOT.renewed(role="viewer")), lambda: users.remove("root")):
+    for change in (lambda: users.put(ROOT.renewed(role="viewer"), ROOT), lambda: users.remove("root")):
         with pytest.raises(LastAdminError):
             change()
     assert users.users() == {"otto": OTTO, "root": ROOT}, "what is refused changes nothing"
-    users.put(OTTO.renewed(role=ADMIN))
+    users.put(OTTO.renewed(role=ADMIN), OTTO)
     assert users.remove("root")
 
 
@@ -55,11 +55,34 @@ def test_a_change_by_another_process_is_seen_and_ends_older_logins(users: Users,
     before = users.changed()
     assert users.changed() == before
     other = Users(tmp_path)
-    other.put(ROOT.renewed(secret="another"))
+    other.put(ROOT.renewed(secret="another"), ROOT)
     assert users.changed() != before
     assert users.users()["root"].secret == "another"
     assert users.users()["root"].era != ROOT.era
     other.close()
+
+
+def test_who_writes_what_they_have_read_does_not_undo_what_another_has_done_meanwhile(users: Users) -> None:
+    changed = ROOT.renewed(secret="another")
+    users.put(changed, ROOT)
+    for stale in (ROOT, None):
+        with pytest.raises(UserChangedError, match=r"root.*try again"):
+            users.put(ROOT.renewed(secret="a third"), stale)
+    assert users.users() == {"root": changed}
+    users.put(OTTO)
+    assert users.remove("otto")
+    with pytest.raises(UserChangedError):
+        users.put(OTTO.renewed(role="viewer"), OTTO)
+    assert "otto" not in users.users(), "who is removed does not come back"
+
+
+def test_what_is_done_along_with_a_user_is_done_with_them_or_neither_is(users: Users) -> None:
+    def full() -> None:
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        users.put(OTTO, along=full)
+    assert "otto" not in users.users()
 
 
 @pytest.mark.parametrize("content", [b"this is no database", b"SQLite format 3\0" + b"x" * 5000])
