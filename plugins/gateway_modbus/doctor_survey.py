@@ -71,10 +71,15 @@ def values(reads: Sequence[bytes]) -> list[tuple[int, str]]:
         if not any(read[0] or read[1] for read in window):
             at += 1
             continue
-        coding = narrowest([one for one in rank(Evidence(window)) if one.coding.type != "string"])[0].coding
+        coding = narrowest([one for one in rank(Evidence(window)) if _usual(one)])[0].coding
         found.append((at, coding.type))
         at += coding.registers
     return found
+
+
+def _usual(reading: Reading) -> bool:
+    """Whether it is worth a guess: two registers that stand still make a plausible number in some order of bytes."""
+    return reading.coding.type != "string" and not reading.coding.order.startswith(("B", "D"))
 
 
 def narrowest(readings: Sequence[Reading]) -> list[Reading]:

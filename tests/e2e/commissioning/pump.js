@@ -8,7 +8,7 @@ let motor = 61.0;
 function registers() {
   const t = Date.now() / 1000;
   const flow = Buffer.alloc(4);
-  flow.writeFloatBE(121 + 4 * Math.sin(t / 3));
+  flow.writeFloatBE(121 + 4 * Math.sin(2 * t));
   return {
     100: flow.readUInt16BE(2), 101: flow.readUInt16BE(0),
     102: Math.round(100 * (5.87 + 0.1 * Math.sin(t / 4))),

@@ -78,3 +78,8 @@ async def test_who_is_not_there_and_what_is_no_address_are_told() -> None:
         await examine_unknown(Visit("new", "tcp://127.0.0.1:1?unit=1", {}), ["holding:0-9"], lambda _: None)
     with pytest.raises(ConfigError, match="connect"):
         await examine_unknown(Visit("new", "mqtt://127.0.0.1", {}), [], lambda _: None)
+
+
+def test_two_values_that_stand_still_are_no_float_in_some_order() -> None:
+    """577 and 613: as a float32 in order BADC they would be 8.15."""
+    assert values([struct.pack(">2H", 577, 613)] * 4) == [(0, "uint16"), (1, "uint16")]
