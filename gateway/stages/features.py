@@ -71,16 +71,23 @@ class Readiness:
         self._of_asset = _positions(self._asset, len(wanted))
 
     def read(self, groups: Sequence[int]) -> NDArray[np.int64]:
-        """Note that `groups` (each once) were read; give the assets that are due now, and let them wait anew."""
+        """Note that `groups` (each once) were read; give the assets that are due now, and let them wait anew.
+
+        A group that has come twice by then counts for the next row, too: when the loop was held up, the last scan of
+        one row and the first of the next arrive together, and no row may be lost by that.
+        """
         due = _joined([self._alone[group] for group in groups])
         pairs = _joined([self._of_group[group] for group in groups])
         if not len(pairs):
             return due
+        again = pairs[self._fresh[pairs] & ~self._absent[pairs]]
         self._absent[pairs] = False
         self._arrive(pairs)
         touched = self._asset[pairs]
         complete = np.unique(touched[self._missing[touched] == 0])
         self._wait_anew(complete)
+        if len(again):
+            self._arrive(again[np.isin(self._asset[again], complete)])
         return np.concatenate([due, complete])
 
     def lost(self, groups: Iterable[int]) -> None:

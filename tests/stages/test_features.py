@@ -24,6 +24,15 @@ def test_an_asset_of_two_groups_waits_for_both_each_time() -> None:
     assert ready.read([0]).tolist() == [0]
 
 
+def test_a_scan_of_the_next_row_that_comes_with_the_last_of_this_is_not_lost() -> None:
+    ready = Readiness([[0, 1]], 2)
+    assert ready.read([0]).tolist() == []
+    assert ready.read([1, 0]).tolist() == [0]  # the loop was held up: 1 is of this row, 0 of the next
+    assert ready.read([1]).tolist() == [0]
+    assert ready.read([0]).tolist() == []
+    assert ready.read([1]).tolist() == [0]
+
+
 def test_a_lost_group_is_not_waited_for_until_it_is_read_again() -> None:
     ready = Readiness([[0, 1]], 2)
     ready.lost([1])
@@ -48,13 +57,14 @@ def test_readiness_agrees_with_a_plain_model(steps: list[tuple[bool, set[int]]])
     for is_read, groups in steps:
         if is_read:
             got = sorted(ready.read(sorted(groups)).tolist())
+            again = [groups & fresh[asset] - absent for asset in range(len(wants))]
             absent -= groups
             expected = []
             for asset, want in enumerate(wants):
                 fresh[asset] |= groups & want
                 if groups & want and fresh[asset] >= want:
                     expected.append(asset)
-                    fresh[asset] = want & absent
+                    fresh[asset] = (want & absent) | (again[asset] if len(want) > 1 else set())
             assert got == expected
         else:
             ready.lost(sorted(groups))
