@@ -17,7 +17,7 @@ from gateway.ingest.certificates import CertificateWatch
 from gateway.ingest.connections import PART, AdapterOf, Connections, part
 from gateway.ingest.defence import Defence
 from gateway.ingest.gate import Gate
-from gateway.ingest.runner import Runner, Surroundings, broken, part_of
+from gateway.ingest.runner import Runner, Surroundings, broken, part_of, silent
 from gateway.judging import Outside
 from gateway.keeping import Beside, Keeping
 from gateway.models.session import open_session
@@ -168,13 +168,8 @@ class Gateway:
     # -- another configuration ---------------------------------------------------------------------------------------
 
     def _changes(self, configuration: Configuration, files: Files) -> Changes:
-        target = Gateways(self.change, self._silent, self._announce, self.health, self.clock, self.log)
+        target = Gateways(self.change, partial(silent, self.health), self._announce, self.health, self.clock, self.log)
         return Changes(configuration, self.state, files, target)
-
-    def _silent(self, names: Sequence[str]) -> dict[str, str]:
-        """Those of these devices that give no data, and why."""
-        parts = {name: self.health.part(part_of(name)) for name in names}
-        return {name: one.why or one.state.value for name, one in parts.items() if one and one.state is not State.OK}
 
     async def change(self, configuration: Configuration) -> list[str]:
         """Let another configuration take over while all that it leaves as it is runs on. One at a time.
@@ -202,7 +197,7 @@ class Gateway:
             self.gate.release()
             if self.running is old:
                 self._go_back(turnover.go, new, anew=anew)
-        self._forget(old, new)
+        new.outlive(old)
         begun = [device.name for runner in turnover.come for device in runner.connection.devices]
         for name in begun:
             self.health.report(part_of(name), State.STARTING)
@@ -248,16 +243,6 @@ class Gateway:
             self.outlet.go_on(self.running, anew=True)
             self._settle()
             self._supervise_all(self.outlet.parts())
-
-    def _forget(self, old: Running, new: Running) -> None:
-        """Parts that are no more."""
-        for name in old.devices.keys() - new.devices.keys():
-            self.health.forget(part_of(name))
-        if new.configuration.root.mqtt is None:
-            self.health.forget("broker")
-        before, now = (set(one.judging.models.lives if one.judging.models else ()) for one in (old, new))
-        for name in before - now:
-            self.health.forget(f"model {name}")
 
     async def _learn(self, new: Running) -> None:
         """What is known of assets goes over as it would at a restart."""

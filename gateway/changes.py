@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.config.compare import Change, counted, words
+from gateway.config.compare import LASTING, Change, told
 from gateway.config.files import FOLDER, TEMPLATES
 from gateway.config.load import Configuration
 from gateway.config.problems import PLUGIN_FAULTS
@@ -29,7 +29,6 @@ from gateway.trial import SILENT, Trial, fails
 NAME: Final = "configuration"  # whom the events are about
 CHANGES: Final = "changes"  # folder of the state, for notes of the command line
 AT_START: Final = "start"
-LASTING: Final = ("gateway", "outbox", "writes", "metrics", "limits", "log", "console")  # only a start reads them
 _LOOK: Final = 0.25  # s between two looks
 
 Reading = Callable[[Mapping[str, bytes]], Awaitable[tuple[Configuration, list[Change]]]]
@@ -300,12 +299,3 @@ class Changes:
     def _tell(self, kind: str, text: str, fields: Mapping[str, Any]) -> None:
         self._gateway.log.info("configuration changes", part=kind, text=text)
         self._gateway.announce(NAME, kind, text, fields)
-
-
-def told(changes: Sequence[Change]) -> dict[str, Any]:
-    """Changes for people and programs, and which of them wait for a restart."""
-    waits = [
-        option for change in changes if change.what == "option" for option in change.options
-        if option.partition(".")[0] in LASTING
-    ]  # fmt: skip
-    return {"changes": [words(change) for change in changes], "counts": counted(list(changes)), "restart": waits}

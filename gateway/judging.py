@@ -47,7 +47,7 @@ class Judging:
     """Judges the assets of `configuration`, whose tags are those of `table`."""
 
     def __init__(self, configuration: Configuration, table: TagTable, outside: Outside) -> None:
-        root, self._outside = configuration.root, outside
+        root, self._outside, self.health = configuration.root, outside, outside.health
         self.models = self._users_models(configuration)
         own = {"own": self.models.scorer} if self.models else {}
         self.judged = assemble(root.assets, table, outside.submit, **own)

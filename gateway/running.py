@@ -16,7 +16,7 @@ from gateway.deliver.speech import Speech
 from gateway.ingest.certificates import CertificateWatch
 from gateway.ingest.connections import connections, sort
 from gateway.ingest.gate import Gate
-from gateway.ingest.runner import Runner
+from gateway.ingest.runner import Runner, part_of
 from gateway.judging import Judging, Outside, judges_alike
 from gateway.models.cohorts import moved
 from gateway.operators.commands import Commands
@@ -91,6 +91,17 @@ class Running:
     def let_go(self) -> None:
         """Nothing looks at it any more: a closure would keep all of it."""
         self.pipeline.changed = lambda _change, _event: None
+
+    def outlive(self, old: "Running") -> None:
+        """Parts that only the old one had are no more."""
+        health = self.judging.health
+        for name in old.devices.keys() - self.devices.keys():
+            health.forget(part_of(name))
+        if self.configuration.root.mqtt is None:
+            health.forget("broker")
+        before, now = (set(one.judging.models.lives if one.judging.models else ()) for one in (old, self))
+        for name in before - now:
+            health.forget(f"model {name}")
 
     def bid_farewell(self, names: set[str], time: int) -> None:
         """Tell that the alarms of assets that are no more do not stand any longer; what is kept of them stays."""

@@ -16,6 +16,7 @@ from gateway.config.problems import Path, masked, spell
 from gateway.config.tree import Document
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+LASTING: Final = ("gateway", "outbox", "writes", "metrics", "limits", "log", "console")  # only a start reads them
 _SIGNS: Final = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
 _DEFAULT: Final = "its default"
 _ABSENT: Final = object()
@@ -93,6 +94,15 @@ def words(change: Change) -> str:
 def word(value: Any) -> str:
     """The value of an option, as a person writes it."""
     return "null" if value is None else masked(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def told(changes: list[Change]) -> dict[str, Any]:
+    """Changes for people and programs, and which of them wait for a restart."""
+    waits = [
+        option for change in changes if change.what == "option" for option in change.options
+        if option.partition(".")[0] in LASTING
+    ]  # fmt: skip
+    return {"changes": [words(change) for change in changes], "counts": counted(changes), "restart": waits}
 
 
 def counted(changes: list[Change]) -> dict[str, int]:

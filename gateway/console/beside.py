@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 from starlette.responses import Response
 
-from gateway.changes import LASTING
+from gateway.config.compare import LASTING
 from gateway.console.calls import Call, Route
 from gateway.console.host import Host, changes_of, now
 from gateway.console.rights import Refused, Right

@@ -9,7 +9,7 @@ connection is set aside for minutes (circuit breaker) while all others go on.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -246,6 +246,12 @@ class Runner:
 def part_of(device: str) -> str:
     """The name under which the health of a device is told."""
     return f"device {device}"
+
+
+def silent(health: Health, devices: Iterable[str]) -> dict[str, str]:
+    """Those of `devices`, by name, that give no data, and why."""
+    parts = {name: health.part(part_of(name)) for name in devices}
+    return {name: one.why or one.state.value for name, one in parts.items() if one and one.state is not State.OK}
 
 
 def broken(devices: list[tuple[Device, str]], sink: Sink, around: Surroundings) -> None:

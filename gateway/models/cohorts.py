@@ -1,13 +1,13 @@
 """From the assets of a configuration to what the pipeline watches: cohorts by model and width, alarms, readiness."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.config.assets import AlarmConfig, AssetConfig
+from gateway.config.assets import AlarmConfig, AssetConfig, RuleConfig
 from gateway.models.detector import Detector, Member, Submit, inline
 from gateway.models.fallback import Failing, Fallback
 from gateway.models.ruled import expanded, scorer
@@ -64,6 +64,7 @@ class Watched:
     baseline: float = 0.0
 
 
+Rows = tuple[tuple[int, ...], ...]
 Own = Callable[[str, Sequence[Watched]], Failing]
 """Gives the scorer of a user's model, bundles/NAME, for assets of one width."""
 
@@ -98,50 +99,75 @@ def assemble(assets: Mapping[str, AssetConfig], table: TagTable, submit: Submit 
         ConfigError: when assets of one user's model differ in their number of tags.
     """
     assets, rules = expanded(assets)
-    names, configs = tuple(assets), tuple(assets.values())
-    rows = tuple(tuple(table.row(tag) for tag in config.tags) for config in configs)
-    periods = [_period(config, asset_rows, table) for config, asset_rows in zip(configs, rows, strict=True)]
-    timed = [i for i, config in enumerate(configs) if config.every or _subscribed(rows[i], table)]
-    cohorts, detectors, taught = list[Cohort](), list[Detector](), list[NDArray[np.int64]]()
-
-    def teach(members: list[int]) -> Detector:
-        detectors.append(Detector(len(rows[members[0]]), [member_of(configs[i], periods[i]) for i in members], submit))
-        taught.append(np.array(members, np.int64))
-        return detectors[-1]
-
-    builtin = [i for i, config in enumerate(configs) if config.model == DEFAULT]
-    for width in sorted({len(rows[i]) for i in builtin}):
-        members = [i for i in builtin if len(rows[i]) == width]
-        index = np.array([rows[i] for i in members], np.int64)
-        cohorts.append(
-            Cohort(
-                teach(members), np.array(members, np.int64), index, DEFAULT, VERSION,
-                _sensors(configs, members, periods),
-            )
-        )  # fmt: skip
-    for model in sorted({config.model for config in configs} - {DEFAULT, RULE}):
-        members = [i for i, config in enumerate(configs) if config.model == model]
-        watched = [_watched(names[i], configs[i], table, periods[i]) for i in members]
-        index = np.array(_one_width(model, [rows[i] for i in members]), np.int64)
-        users = own(model, watched)
-        judge: Scorer = users
-        if beside := [i for i in members if configs[i].fallback == DEFAULT]:
-            number = {asset: i for i, asset in enumerate(beside)}
-            place = np.array([number.get(asset, -1) for asset in members], np.int64)
-            judge = Fallback(users, teach(beside), place, (DEFAULT, VERSION))
-        cohorts.append(
-            Cohort(judge, np.array(members, np.int64), index, model, "", _sensors(configs, members, periods))
-        )
-    for width in sorted({len(rows[i]) for i, config in enumerate(configs) if config.model == RULE}):
-        members = [i for i, config in enumerate(configs) if config.model == RULE and len(rows[i]) == width]
-        ruled = scorer(width, [(rules[names[i]], periods[i]) for i in members])
-        index = np.array([rows[i] for i in members], np.int64)
-        cohorts.append(Cohort(ruled, np.array(members, np.int64), index, RULE, VERSION))
+    configs = tuple(assets.values())
+    rows, periods, timed = _reads(configs, table)
+    made = _Cohorts(tuple(assets), configs, rows, periods, submit)
+    cohorts = (*made.builtin(), *made.users(own, table), *made.ruled(rules))
     watch = Watch(
-        names, configs, rows, tuple(cohorts), _alarms(configs, periods), _readiness(rows, timed, table),
+        made.names, configs, rows, cohorts, _alarms(configs, periods), _readiness(rows, timed, table),
         _operating(configs, table),
     )  # fmt: skip
-    return Judged(watch, detectors, periods, timed, taught)
+    return Judged(watch, made.detectors, periods, timed, made.taught)
+
+
+class _Cohorts:
+    """Puts assets of one model and one width together, and makes the detectors that they need."""
+
+    def __init__(
+        self, names: tuple[str, ...], configs: tuple[AssetConfig, ...], rows: Rows, periods: list[float], submit: Submit
+    ) -> None:
+        self.names, self._configs, self._rows, self._periods, self._submit = names, configs, rows, periods, submit
+        self.detectors: list[Detector] = []
+        self.taught: list[NDArray[np.int64]] = []
+
+    def builtin(self) -> Iterator[Cohort]:
+        """Those of the built-in detector, by width."""
+        for members in self._by_width(DEFAULT):
+            yield self._cohort(self._teach(members), members, (DEFAULT, VERSION), sensors=True)
+
+    def users(self, own: Own, table: TagTable) -> Iterator[Cohort]:
+        """Those of users' models. Raises ConfigError where one's assets differ in their number of tags."""
+        for model in sorted({config.model for config in self._configs} - {DEFAULT, RULE}):
+            members = [i for i, config in enumerate(self._configs) if config.model == model]
+            _one_width(model, [self._rows[i] for i in members])
+            watched = [_watched(self.names[i], self._configs[i], table, self._periods[i]) for i in members]
+            users = own(model, watched)
+            judge: Scorer = users
+            if beside := [i for i in members if self._configs[i].fallback == DEFAULT]:
+                number = {asset: i for i, asset in enumerate(beside)}
+                place = np.array([number.get(asset, -1) for asset in members], np.int64)
+                judge = Fallback(users, self._teach(beside), place, (DEFAULT, VERSION))
+            yield self._cohort(judge, members, (model, ""), sensors=True)
+
+    def ruled(self, rules: Mapping[str, RuleConfig]) -> Iterator[Cohort]:
+        """Those of rules, by width."""
+        for members in self._by_width(RULE):
+            given = [(rules[self.names[i]], self._periods[i]) for i in members]
+            yield self._cohort(scorer(len(self._rows[members[0]]), given), members, (RULE, VERSION), sensors=False)
+
+    def _by_width(self, model: str) -> Iterator[list[int]]:
+        mine = [i for i, config in enumerate(self._configs) if config.model == model]
+        for width in sorted({len(self._rows[i]) for i in mine}):
+            yield [i for i in mine if len(self._rows[i]) == width]
+
+    def _teach(self, members: list[int]) -> Detector:
+        told = [member_of(self._configs[i], self._periods[i]) for i in members]
+        self.detectors.append(Detector(len(self._rows[members[0]]), told, self._submit))
+        self.taught.append(np.array(members, np.int64))
+        return self.detectors[-1]
+
+    def _cohort(self, judge: Scorer, members: list[int], model: tuple[str, str], *, sensors: bool) -> Cohort:
+        index = np.array([self._rows[i] for i in members], np.int64)
+        eyes = _sensors(self._configs, members, self._periods) if sensors else None
+        return Cohort(judge, np.array(members, np.int64), index, *model, eyes)
+
+
+def _reads(configs: Sequence[AssetConfig], table: TagTable) -> tuple[Rows, list[float], list[int]]:
+    """For each asset the rows of its tags and the seconds between two rows; numbers of those scored by the clock."""
+    rows = tuple(tuple(table.row(tag) for tag in config.tags) for config in configs)
+    periods = [_period(config, of, table) for config, of in zip(configs, rows, strict=True)]
+    timed = [i for i, config in enumerate(configs) if config.every or _subscribed(rows[i], table)]
+    return rows, periods, timed
 
 
 def moved(judged: Judged, before: TagTable, table: TagTable) -> Watch | None:
@@ -156,9 +182,7 @@ def moved(judged: Judged, before: TagTable, table: TagTable) -> Watch | None:
         None where the assets are read in another rhythm, or in other units.
     """
     old = judged.watch
-    rows = tuple(tuple(table.row(tag) for tag in config.tags) for config in old.configs)
-    periods = [_period(config, of, table) for config, of in zip(old.configs, rows, strict=True)]
-    timed = [i for i, config in enumerate(old.configs) if config.every or _subscribed(rows[i], table)]
+    rows, periods, timed = _reads(old.configs, table)
     if periods != judged.periods or timed != judged.timed or _units(old.rows, before) != _units(rows, table):
         return None
     cohorts = tuple(replace(c, index=np.array([rows[i] for i in c.assets.tolist()], np.int64)) for c in old.cohorts)
@@ -202,11 +226,10 @@ def _watched(name: str, config: AssetConfig, table: TagTable, period: float) -> 
     return Watched(name, config.tags, units, period, fallback, 0.0 if fallback else member_of(config, period).baseline)
 
 
-def _one_width(model: str, rows: list[tuple[int, ...]]) -> list[tuple[int, ...]]:
+def _one_width(model: str, rows: list[tuple[int, ...]]) -> None:
     widths = sorted({len(one) for one in rows})
     if len(widths) > 1:
         raise ConfigError(f"assets with model {model} must have equally many tags; they have {widths}")
-    return rows
 
 
 def _sensors(configs: Sequence[AssetConfig], members: Sequence[int], periods: Sequence[float]) -> Sensors:
