@@ -125,7 +125,9 @@ def url(fields: Farm, name: str) -> str:
 
 
 def test_tags_behind_a_device_that_grows_keep_their_values(site: Site, fields: Farm, ear: Listener) -> None:
-    until(lambda: len(ear.told("status")) >= DEVICES, "all devices are told of")
+    until(lambda: all(site.reads(f"farm-{i}") for i in range(DEVICES)), "all are read again")
+    time.sleep(3.0)  # whatever the test before has changed of devices is told of once a second
+    assert len({one.get("device") for one in ear.told("status")}) >= DEVICES
     write(site, changed(fields, a=EXTRA, b=EXTRA))
     began = ear.count
     assert asked(site, verb="apply")["counts"] == {"tags added": 2}
