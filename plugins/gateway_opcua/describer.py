@@ -32,7 +32,8 @@ class Describer:
 
     def __init__(self, session: Session, places: Places, devices: Sequence[Device], site: Site) -> None:
         self._places, self._site = places, site
-        self._looks = Enumerations(session, Inventory(session, everything=False))
+        # The values are the readers' own: one more reading of them has its price, and with some servers its effects.
+        self._looks = Enumerations(session, Inventory(session, everything=False, values=False))
         self.names = {tag.row: f"{device.name}.{tag.name}" for device in devices for tag in device.tags}
         self._left = [row for row, name in self.names.items() if name not in site.described]
 

@@ -20,17 +20,19 @@ VARIANT_ARRAY: Final = 0x80  # bit of a Variant's form byte (Part 6 §5.2.2.16)
 VARIABLE: Final = 2  # NodeClass (Part 3 §8.29)
 SERVER: Final = b"\x01\x00\xcd\x08"  # i=2253: diagnostics, hundreds of nodes, the same on every server
 _HAS_PROPERTY: Final = 46
-# Attributes (Part 6 Annex A.1); the value comes first.
+# Attributes (Part 6 Annex A.1); the first one tells whether the node is there.
 BROWSE_NAME, DATA_TYPE, VALUE_RANK, ACCESS = 3, 14, 15, 18
-_ATTRIBUTES: Final = {"value": ATTRIBUTE_VALUE, "data_type": DATA_TYPE, "rank": VALUE_RANK, "access": ACCESS}
+_DECLARED: Final = {"data_type": DATA_TYPE, "rank": VALUE_RANK, "access": ACCESS}
+_ATTRIBUTES: Final = {"value": ATTRIBUTE_VALUE} | _DECLARED
 _MAX_TIMEOUTS: Final = 3
 
 
 class Inventory:
     """Looks at nodes of one session."""
 
-    def __init__(self, session: Session, *, everything: bool) -> None:
-        self._session, self._everything = session, everything
+    def __init__(self, session: Session, *, everything: bool, values: bool = True) -> None:
+        """`everything`: the Server object and properties too; `values`: read what the variables hold, not only declare."""
+        self._session, self._everything, self._values = session, everything, values
         self._timeouts = 0
         self._type_names: dict[str, str] = {}
 
@@ -62,7 +64,9 @@ class Inventory:
 
     async def _read(self, nodes: Sequence[Node]) -> None:
         """Value, type, access, unit, range and texts of variables."""
-        wanted = [(node.id, attribute, node, name) for node in nodes for name, attribute in _ATTRIBUTES.items()]
+        attributes = _ATTRIBUTES if self._values else _DECLARED
+        first = next(iter(attributes))
+        wanted = [(node.id, attribute, node, name) for node in nodes for name, attribute in attributes.items()]
         wanted += [
             (node.properties[told], ATTRIBUTE_VALUE, node, name)
             for node in nodes
@@ -72,8 +76,9 @@ class Inventory:
         columns = await self.read([(node, attribute) for node, attribute, _, _ in wanted])
         for at, (_, _, node, name) in enumerate(wanted):
             node.reads[name] = value_at(columns, at)
-            if name == "value":
-                node.reads["status"], node.reads["kind"] = int(columns.status[at]), int(columns.kind[at])
+            if name == first:
+                kind = int(columns.kind[at]) if self._values else 0
+                node.reads["status"], node.reads["kind"] = int(columns.status[at]), kind
         await self._name_types(nodes)
 
     async def _name_types(self, nodes: Sequence[Node]) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from gateway.sdk.described import Described, Describes
 from gateway_opcua.described import described, range_of, texts_of, texts_of_fields, unit_of
+from gateway_sim.points import Point
+from gateway_sim.servers.opcua import OpcuaServer
 from tests.plugins.gateway_opcua.asyncua_server import URI
 from tests.plugins.gateway_opcua.peers import Process
 from tests.plugins.gateway_opcua.rigs import device, eventually, running
@@ -51,6 +53,21 @@ async def test_unit_range_and_texts_come_from_the_server(asyncua_server: Process
         assert await _known(run, "Valve") == Described(texts={0: "shut", 1: "open"})
         assert "heater.plain" not in run.adapter.described()  # of which it says nothing
         await run.until(lambda: run.last("Colour") == (1.0, 0))  # the value is a number as before
+
+
+async def test_a_value_is_read_by_its_scans_alone(tmp_path: Path) -> None:
+    """A recording that moves on as it is read showed it: the describer's own look at the values ate a row."""
+    server, reads = OpcuaServer("plc", [Point("bar", unit="bar"), Point("plain")]), list[set[int]]()
+    port = int((await server.start()).rstrip("/").rpartition(":")[2])
+    server.on_read = reads.append
+    tags = {name: {"node": server.node_id(at)} for at, name in enumerate(("bar", "plain"))}
+    try:
+        async with running(tmp_path, device(port, tags, every="30s")) as run:
+            assert (await _known(run, "bar")).unit == "bar"
+            await run.until(lambda: bool(run.sink.data))
+            assert reads == [{0, 1}]
+    finally:
+        await server.stop()
 
 
 async def test_likewise_from_another_makers_server(node_opcua_server: Process, tmp_path: Path) -> None:
