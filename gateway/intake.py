@@ -62,7 +62,8 @@ class Intake:
         past = self._condition(raw, np.zeros(len(raw), np.int64), exempt)
         self._count([batch], past, np.full(len(past), self._mode != "off"))
         if self._mode != "off":
-            self._telemetry.send(batch.device, past, batch.other, batch.received, historical=True)
+            served = batch.served
+            self._telemetry.send(batch.device, past, batch.other, batch.received, historical=True, served=served)
 
     def sweep(self, now: int, wall: int) -> None:
         """Mark what has gone stale by `now` (monotonic ns), and report it as of `wall` (Unix ns)."""
@@ -96,11 +97,12 @@ class Intake:
 
     def _report(self, batches: Sequence[Batch], new: Readings, mask: NDArray[np.bool_]) -> None:
         """One message a batch, with what is worth reporting of it."""
-        ends = np.cumsum([len(batch) for batch in batches])
+        ends = whole = np.cumsum([len(batch) for batch in batches])
         if not mask.all():
             ends, new = np.cumsum(mask)[ends - 1], new.chosen(mask)
         start = 0
-        for batch, end in zip(batches, ends.tolist(), strict=True):
+        for batch, end, stop in zip(batches, ends.tolist(), whole.tolist(), strict=True):
             if end > start:
-                self._telemetry.send(batch.device, new.part(start, end), batch.other, batch.received)
+                served = None if batch.served is None else batch.served[mask[stop - len(batch) : stop]]
+                self._telemetry.send(batch.device, new.part(start, end), batch.other, batch.received, served=served)
             start = end

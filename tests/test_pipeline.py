@@ -197,6 +197,21 @@ def test_a_lost_group_does_not_hold_its_asset_back() -> None:
     assert pipeline.counters["rows_evaluated_total"] == 3
 
 
+def test_the_servers_time_goes_with_what_is_sent_of_its_batch() -> None:
+    rig = Rig()
+    group = rig.table.groups[0]
+    for number, values in enumerate([(1, 2, 3, 4), (1, 9, 3, 8)], 1):
+        batch = Batch.of(group, np.array(values, float), number * SECOND)
+        batch.served = np.array([number * SECOND + tag * 10**6 for tag in range(4)])
+        plain = Batch.of(group, np.array(values, float), number * SECOND)
+        rig.pipeline.process([batch, plain], number * SECOND)
+    told = [(message["tags"], message.get("served")) for message in rig.sent()]
+    assert told == [
+        ([f"pump.{tag}" for tag in "abcd"], [1000, 1001, 1002, 1003]),
+        (["pump.b", "pump.d"], [2001, 2003]),
+    ]
+
+
 @pytest.mark.parametrize(("telemetry", "messages"), [("all", 1), ("changes", 1), ("off", 0)])
 def test_readings_of_the_past_go_out_as_such_and_touch_nothing_else(telemetry: Mode, messages: int) -> None:
     rig = Rig(telemetry, a=TagConfig(scale=10.0, range=(0.0, 500.0)), b=TagConfig())

@@ -36,6 +36,8 @@ class Batch:
         other: what no f8 holds (text, arrays, structures, integers beyond 2**53), by row; value is NaN or the nearest.
         kind: data, confirmation or loss.
         sequence: counted per device by the runner, from 1.
+        served: i8[n], when the server in between took note, Unix ns UTC, 0 where it does not say; None where nobody
+            asked for it, or the protocol knows but one time.
     """
 
     device: int
@@ -48,6 +50,7 @@ class Batch:
     other: dict[int, Any] = field(default_factory=dict)
     kind: Kind = Kind.DATA
     sequence: int = 0
+    served: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.value)
@@ -57,7 +60,14 @@ class Batch:
         rows = (
             np.arange(self.rows.start, self.rows.stop, dtype=np.uint32) if isinstance(self.rows, slice) else self.rows
         )
-        return replace(self, rows=rows[mask], value=self.value[mask], time=self.time[mask], status=self.status[mask])
+        return replace(
+            self,
+            rows=rows[mask],
+            value=self.value[mask],
+            time=self.time[mask],
+            status=self.status[mask],
+            served=None if self.served is None else self.served[mask],
+        )
 
     @classmethod
     def of(

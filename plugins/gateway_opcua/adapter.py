@@ -62,7 +62,8 @@ class OpcuaAdapter(Adapter):
         self._config = _shared(connection.devices)
         nodes = {tag.row: cast("OpcuaTag", tag.config).where for d in connection.devices for tag in d.tags}
         suspects = Suspects(connection.devices, host.log, self.counters)
-        self._site = Site(host, self.counters, nodes, suspects, Doubt(connection.devices))
+        timed = frozenset(device.id for device in connection.devices if cast("OpcuaDevice", device.config).server_time)
+        self._site = Site(host, self.counters, nodes, suspects, Doubt(connection.devices), timed)
         self._session: Session | None = None
         self._entrance = Entrance(self._config, host, self.counters)
         self._standing: dict[int, Subscription] = {}

@@ -5,7 +5,7 @@ Whatever a server sends, the one error that comes out of here is CodecError, and
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -28,11 +28,12 @@ from gateway_opcua.wire import (
 # Encoding ids of the messages (Part 6 Annex A, NodeIds.csv).
 READ_REQUEST, READ_RESPONSE = 631, 634
 PUBLISH_REQUEST, PUBLISH_RESPONSE = 826, 829
+CALL_REQUEST, CALL_RESPONSE = 712, 715
 SERVICE_FAULT: Final = 397
-_DATA_CHANGE, _STATUS_CHANGE = 811, 820
+_DATA_CHANGE, _STATUS_CHANGE, _EVENTS = 811, 820, 916
 
 ATTRIBUTE_VALUE: Final = 13
-_SOURCE_TIMES: Final = 0  # TimestampsToReturn (Part 4 §7.39): source only, 8 bytes a value less
+SOURCE_TIMES, BOTH_TIMES = 0, 2  # TimestampsToReturn (Part 4 §7.39): source only is 8 bytes a value less
 _TAIL: Final = I32.pack(-1) + b"\x00\x00" + I32.pack(-1)  # of a ReadValueId: no index range, default encoding
 _SENT: Final = struct.Struct("<Iq")  # number of a message, and when it was published
 _HEADER = struct.Struct("<qIIiI3x")  # timestamp, handle, diagnostics, audit id (null), timeout hint, no further header
@@ -67,10 +68,12 @@ class ReadPlan:
         request: the request behind its header.
     """
 
-    def __init__(self, nodes: Sequence[bytes], attributes: int | Sequence[int] = ATTRIBUTE_VALUE) -> None:
-        """`nodes`: their binary node ids; `attributes`: which one of them all, or of each."""
+    def __init__(
+        self, nodes: Sequence[bytes], attributes: int | Sequence[int] = ATTRIBUTE_VALUE, times: int = SOURCE_TIMES
+    ) -> None:
+        """`nodes`: their binary node ids; `attributes`: which one of them all, or of each; `times`: those asked for."""
         each = [attributes] * len(nodes) if isinstance(attributes, int) else attributes
-        head = struct.pack("<dii", 0.0, _SOURCE_TIMES, len(nodes))  # maxAge 0: from the device, not from a cache
+        head = struct.pack("<dii", 0.0, times, len(nodes))  # maxAge 0: from the device, not from a cache
         self.request = head + b"".join(node + U32.pack(one) + _TAIL for node, one in zip(nodes, each, strict=True))
         self._n = len(nodes)
         self._decoder = Decoder()
@@ -112,6 +115,7 @@ class Published:
         closed: StatusCode with which the server ended the subscription, or None.
         keep_alive: it says nothing but that the server is there.
         published: when it left the server, in 100 ns since 1601.
+        events: bodies of lists of events, as they came.
     """
 
     subscription: int
@@ -121,6 +125,7 @@ class Published:
     closed: int | None = None
     keep_alive: bool = False
     published: int = 0
+    events: list[bytes] = field(default_factory=list)
 
 
 def publish_request(acknowledged: Sequence[tuple[int, int]]) -> bytes:
@@ -180,6 +185,8 @@ class PublishDecoder:
             message.changes.append(self._decoder.decode(body[:end] if end < len(body) else body, content + 4, n))
         elif has_body and kind == _STATUS_CHANGE:
             (message.closed,) = U32.unpack_from(body, content)
+        elif has_body and kind == _EVENTS:
+            message.events.append(body[content:end])
         return end
 
 

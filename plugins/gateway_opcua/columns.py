@@ -30,6 +30,7 @@ class Columns:
         status: u4[n], OPC UA StatusCode.
         kind: u1[n], form byte of the Variant: the built-in type, with 0x80 for an array; 0 without a value.
         other: what is no number, by position.
+        server: i8[n], server time as `filetime`; None where no value came with one.
     """
 
     value: NDArray[np.float64]
@@ -37,6 +38,7 @@ class Columns:
     status: NDArray[np.uint32]
     kind: NDArray[np.uint8]
     other: dict[int, Any] = field(default_factory=dict)
+    server: NDArray[np.int64] | None = None
 
     @classmethod
     def empty(cls, n: int) -> "Columns":
@@ -52,6 +54,13 @@ class Columns:
         if known.all():
             return (self.filetime - FILETIME_EPOCH) * 100
         return np.where(known, (np.where(known, self.filetime, FILETIME_EPOCH) - FILETIME_EPOCH) * 100, received)
+
+    def served(self) -> NDArray[np.int64]:
+        """Server time, Unix ns, i8[n]; 0 where there is none."""
+        if self.server is None:
+            return np.zeros(len(self), np.int64)
+        known = (self.server > FILETIME_EPOCH) & (self.server < _LATEST)
+        return np.where(known, (np.where(known, self.server, FILETIME_EPOCH) - FILETIME_EPOCH) * 100, 0)
 
     def put(self, rows: slice | NDArray[np.intp], kind: int, numbers: NDArray[Any]) -> None:
         """Numbers of one type into their rows; 64-bit integers that a double cannot hold go to `other`, exact."""
@@ -84,7 +93,8 @@ class Columns:
     def take(self, index: NDArray[np.intp]) -> "Columns":
         """The readings at `index`, in its order."""
         other = {i: self.other[old] for i, old in enumerate(index.tolist()) if old in self.other} if self.other else {}
-        return Columns(self.value[index], self.filetime[index], self.status[index], self.kind[index], other)
+        server = None if self.server is None else self.server[index]
+        return Columns(self.value[index], self.filetime[index], self.status[index], self.kind[index], other, server)
 
     @classmethod
     def join(cls, parts: list["Columns"]) -> "Columns":
@@ -99,4 +109,12 @@ class Columns:
             np.concatenate([part.status for part in parts]),
             np.concatenate([part.kind for part in parts]),
             other,
+            _joined(parts),
         )
+
+
+def _joined(parts: list[Columns]) -> NDArray[np.int64] | None:
+    """The server times of all, where one has them."""
+    if all(part.server is None for part in parts):
+        return None
+    return np.concatenate([np.zeros(len(part), np.int64) if part.server is None else part.server for part in parts])

@@ -97,6 +97,8 @@ class OpcuaDevice(SecuredDevice):
     """Longest wait for the answer to one request."""
     queue: int = Field(default=1, ge=1, le=1000)
     """subscribe: values that the server keeps per tag between two messages; with 1 the newest wins."""
+    server_time: bool = False
+    """Telemetry bears the server's time of each value too, beside that of its source; 8 bytes more to read a value."""
     retry: Duration = 30.0
     """subscribe: wait before a tag that the server refused is tried again; doubled each time, up to ten minutes."""
     uncertain: Uncertain = "keep"

@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 
 from gateway_opcua.columns import NUMBERS, Columns
 from gateway_opcua.layout import Layout
-from gateway_opcua.wire import HAS_SOURCE_TIME, HAS_STATUS, HAS_VALUE, MAX_MASK, CodecError
+from gateway_opcua.wire import (
+    HAS_SERVER_PICOSECONDS,
+    HAS_SERVER_TIME,
+    HAS_SOURCE_PICOSECONDS,
+    HAS_SOURCE_TIME,
+    HAS_STATUS,
+    HAS_VALUE,
+    MAX_MASK,
+    CodecError,
+)
 
 Heads = NDArray[np.uint32]
 _NO_HEADS: Heads = np.empty(0, np.uint32)
@@ -66,6 +75,8 @@ def _alike(body: bytes, at: int, n: int, head: int) -> tuple[Heads, Columns] | N
         columns.status[:] = records["status"]
     if mask & HAS_SOURCE_TIME:
         columns.filetime[:] = records["time"]
+    if mask & HAS_SERVER_TIME:
+        columns.server = records["server_time"].astype(np.int64)
     return records["head"].astype(np.uint32) if head else _NO_HEADS, columns
 
 
@@ -81,8 +92,8 @@ def _record(mask: int, kind: int, head: int) -> np.dtype[np.void] | None:
     tail = (
         (HAS_STATUS, "status", "<u4"),
         (HAS_SOURCE_TIME, "time", "<i8"),
-        (16, "picoseconds", "<u2"),
-        (8, "server_time", "<i8"),
-        (32, "server_picoseconds", "<u2"),
+        (HAS_SOURCE_PICOSECONDS, "picoseconds", "<u2"),
+        (HAS_SERVER_TIME, "server_time", "<i8"),
+        (HAS_SERVER_PICOSECONDS, "server_picoseconds", "<u2"),
     )
     return np.dtype(fields + [(name, form) for bit, name, form in tail if mask & bit])

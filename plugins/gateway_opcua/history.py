@@ -58,7 +58,7 @@ class History:
 
     def __init__(self, session: Session, places: Places, site: Site) -> None:
         self._session, self._places, self._host, self._counters = session, places, site.host, site.counters
-        self._doubt = site.doubt
+        self._site = site
         self._told: set[int] = set()  # codes of refusals that were logged
 
     async def remembers(self, devices: Sequence[Device]) -> list[Memory]:
@@ -159,7 +159,8 @@ class History:
         """One call, or several smaller ones. Raises TimeoutError or DisconnectedError."""
         nodes = [(self._places.binary(int(gap.rows[one.place])), one.more) for one in part]
         try:
-            return await self._session.history(raw_request(nodes, part[0].begin, end, most), len(part))
+            request = raw_request(nodes, part[0].begin, end, most, times=self._site.times([gap.device]))
+            return await self._session.history(request, len(part))
         except ServiceFaultError as fault:
             if fault.code in status.ASK_FOR_LESS and len(part) > 1:
                 self._session.histories_per_call = half = len(part) // 2
@@ -190,7 +191,4 @@ class History:
         return [self._batch(gap.device, rows[piece], columns.take(piece), received) for piece in pieces]
 
     def _batch(self, device: int, rows: NDArray[np.uint32], columns: Columns, received: int) -> Batch:
-        self._doubt.settle(rows, columns)
-        other = self._session.structures.settle({int(rows[i]): value for i, value in columns.other.items()})
-        time = columns.time(received)
-        return Batch(device, -1, rows, columns.value, time, columns.status, received, other, Kind.HISTORY)
+        return self._site.batch(self._session.structures, device, rows, columns, received, kind=Kind.HISTORY)

@@ -24,7 +24,6 @@ from gateway_opcua.site import Site
 from gateway_opcua.subscriptions import Subscription, keep_alive_count, lifetime_count
 from gateway_opcua.wire import CodecError
 
-_SOURCE: Final = ua.TimestampsToReturn.Source
 _NOTICED: Final = 5.0  # ms
 _NAMED: Final = 10  # names in one line of the log
 _LOOK: Final = 5.0  # s between two looks for tags to try again
@@ -44,8 +43,9 @@ class Items:
         self._device = {tag.row: device.id for device in devices for tag in device.tags}
         self._tags = {tag.row: cast("OpcuaTag", tag.config) for device in devices for tag in device.tags}
         self._filters = Filters(self._tags)
+        self._times = site.times(self._config)
         self._describer: Describer | None = None  # made when it is needed
-        self._retry = min(config.retry for config in self._config.values())
+        self._retry = min((config.retry for config in self._config.values()), default=_LOOK)
         self.queued = any(self._queue(row) > 1 for row in self._tags)
 
     async def subscribe(self, subscription: Subscription) -> None:
@@ -103,7 +103,7 @@ class Items:
             results = await self._session.create_items(
                 ua.CreateMonitoredItemsParameters(
                     SubscriptionId=subscription.id,
-                    TimestampsToReturn=_SOURCE,
+                    TimestampsToReturn=ua.TimestampsToReturn(self._times),
                     ItemsToCreate=[self._item(row, subscription.every) for row in rows.tolist()],
                 )
             )

@@ -10,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway_opcua.columns import NUMBERS, Columns
-from gateway_opcua.wire import HAS_SOURCE_TIME, HAS_STATUS, HAS_VALUE, MAX_MASK, SIZES, TAILS, CodecError, skip_variant
+from gateway_opcua.wire import (
+    HAS_SERVER_TIME,
+    HAS_SOURCE_PICOSECONDS,
+    HAS_SOURCE_TIME,
+    HAS_STATUS,
+    HAS_VALUE,
+    MAX_MASK,
+    SIZES,
+    TAILS,
+    CodecError,
+    skip_variant,
+)
 
 Places = NDArray[np.intp]
 _LENGTHS: Final = (12, 15, 16)  # String, ByteString, XmlElement: their size is their length
@@ -49,6 +60,9 @@ class Layout:
         tail = tail + np.where(mask & HAS_STATUS, 4, 0)
         self._time_rows = np.flatnonzero(mask & HAS_SOURCE_TIME)
         self._times = _places(tail[self._time_rows], 8)
+        tail = tail + np.where(mask & HAS_SOURCE_TIME, 8, 0) + np.where(mask & HAS_SOURCE_PICOSECONDS, 2, 0)
+        self._server_rows = np.flatnonzero(mask & HAS_SERVER_TIME)
+        self._server_times = _places(tail[self._server_rows], 8)
 
     def _place_guards(self, data: NDArray[np.uint8], masks: Places, valued: Places) -> None:
         guards = [_length_bytes(int(self._kind[row])) for row in self._others]
@@ -75,6 +89,9 @@ class Layout:
             columns.put(rows, kind, data.take(places).view(NUMBERS[kind]))
         columns.status[self._status_rows] = data.take(self._statuses).view("<u4")
         columns.filetime[self._time_rows] = data.take(self._times).view("<i8")
+        if len(self._server_rows):
+            columns.server = np.zeros(self._n, np.int64)
+            columns.server[self._server_rows] = data.take(self._server_times).view("<i8")
         for row, (start, stop) in self._others.items():
             columns.put_other(row, data[start:stop].tobytes())
         return columns

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from gateway_opcua.codec import content_of, type_id
+from gateway_opcua.codec import SOURCE_TIMES, content_of, type_id
 from gateway_opcua.columns import FILETIME_EPOCH, Columns
 from gateway_opcua.datavalues import Decoder
 from gateway_opcua.wire import I32, U32, CodecError, numeric_id, skip_bytes, skip_extension
 
 HISTORY_REQUEST, HISTORY_RESPONSE = 664, 667  # encoding ids (Part 6 Annex A, NodeIds.csv)
 _RAW_DETAILS, _DATA = 649, 658
-_SOURCE_TIMES: Final = 0
 _TICK: Final = 100  # ns
 _DETAILS = struct.Struct("<?qqI?")  # modified values, start, end, most values of a node, bounds
 _TAIL: Final = I32.pack(-1) + b"\x00\x00" + I32.pack(-1)  # of a HistoryReadValueId: no index range, default encoding
@@ -34,7 +33,13 @@ class Told:
 
 
 def raw_request(
-    nodes: Sequence[tuple[bytes, bytes]], start: int, end: int, most: int, *, release: bool = False
+    nodes: Sequence[tuple[bytes, bytes]],
+    start: int,
+    end: int,
+    most: int,
+    *,
+    release: bool = False,
+    times: int = SOURCE_TIMES,
 ) -> bytes:
     """A HistoryReadRequest behind its header.
 
@@ -44,11 +49,12 @@ def raw_request(
         end: Unix ns, left out by the standard and not by every server.
         most: values of each node in one answer.
         release: the continuation points are not needed any more; nothing is read.
+        times: those asked for (TimestampsToReturn).
     """
     span = (instant // _TICK + FILETIME_EPOCH for instant in (start, end))
     details = _DETAILS.pack(False, *span, most, False)  # noqa: FBT003 - fields of a structure
     head = type_id(_RAW_DETAILS) + b"\x01" + I32.pack(len(details)) + details
-    head += struct.pack("<i?i", _SOURCE_TIMES, release, len(nodes))
+    head += struct.pack("<i?i", times, release, len(nodes))
     return head + b"".join(
         node + _TAIL + (I32.pack(len(more)) + more if more else I32.pack(-1)) for node, more in nodes
     )

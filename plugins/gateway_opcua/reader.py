@@ -26,7 +26,7 @@ class Reader:
     def __init__(self, session: Session, site: Site) -> None:
         self.places = Places(session, site.nodes)
         self._session, self._host = session, site.host
-        self._counters, self._suspects, self._doubt = site.counters, site.suspects, site.doubt
+        self._counters, self._suspects, self._site = site.counters, site.suspects, site
         self._plans: dict[int, list[ReadPlan]] = {}
         self._look_ups: dict[int, tuple[float, float]] = {}  # of groups with nodes not found: when next, and the wait
         self._failures = 0
@@ -75,15 +75,14 @@ class Reader:
         wrong = self._suspects.look_at(group.rows, columns.status)
         if len(wrong) and self.places.forget((wrong + first).tolist()):
             self._look_ups.setdefault(group.id, (self._host.clock.monotonic() + _LOOK_UP, _LOOK_UP))
-        self._doubt.settle(group.rows, columns)
-        other = self._session.structures.settle({first + i: value for i, value in columns.other.items()})
-        time = columns.time(received)
-        return Batch(group.device, group.id, group.rows, columns.value, time, columns.status, received, other)
+        structures = self._session.structures
+        return self._site.batch(structures, group.device, group.rows, columns, received, group=group.id)
 
     def _plan(self, group: Group) -> list[ReadPlan]:
         nodes = [self.places.binary(tag.row) for tag in group.tags]
         step = self._session.nodes_per_read
-        plans = self._plans[group.id] = [ReadPlan(nodes[i : i + step]) for i in range(0, len(nodes), step)]
+        times, starts = self._site.times([group.device]), range(0, len(nodes), step)
+        plans = self._plans[group.id] = [ReadPlan(nodes[i : i + step], times=times) for i in starts]
         return plans
 
     async def _look_up(self, group: Group) -> None:

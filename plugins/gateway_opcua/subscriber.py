@@ -288,7 +288,4 @@ class Subscriber:
                 sink(Batch.confirm(device, rows[places], received))
 
     def _batch(self, device: int, rows: NDArray[np.uint32], columns: Columns, received: int) -> Batch:
-        self._site.doubt.settle(rows, columns)
-        other = self._session.structures.settle({int(rows[i]): value for i, value in columns.other.items()})
-        time = columns.time(received)
-        return Batch(device, -1, rows, columns.value, time, columns.status, received, other, self._kind)
+        return self._site.batch(self._session.structures, device, rows, columns, received, kind=self._kind)

@@ -34,6 +34,9 @@ MAX_MASK: Final = 0x3F  # the higher bits are reserved
 HAS_VALUE: Final = 1
 HAS_STATUS: Final = 2
 HAS_SOURCE_TIME: Final = 4
+HAS_SERVER_TIME: Final = 8
+HAS_SOURCE_PICOSECONDS: Final = 16
+HAS_SERVER_PICOSECONDS: Final = 32
 
 
 def skip_bytes(body: bytes, at: int) -> int:

@@ -127,3 +127,14 @@ def test_readings_of_the_past_say_so_and_a_tag_may_repeat() -> None:
     assert loaded["tags"] == ["b.t0", "b.t1", "b.t0"]
     assert [time - loaded["times"][0] for time in loaded["times"]] == [0, 1000, 2000]
     assert "historical" not in message([4], [1.0])
+
+
+def test_the_servers_time_stands_beside_that_of_the_source() -> None:
+    columns = np.array([4, 5], np.int64), np.array([1.0, 2.0]), np.array([NOW, NOW], np.int64), np.zeros(2, np.uint32)
+    served = np.array([NOW + 3_000_000, 0], np.int64)
+    encoded = Columnar("line-3", table()).encode(1, *columns, {}, "18bcfe56800", 9, NOW, served=served)
+    loaded = orjson.loads(encoded)
+    VALIDATOR.validate(loaded)
+    assert loaded["served"] == [1_700_000_000_126, 0]
+    assert loaded["time"] == 1_700_000_000_123
+    assert "served" not in message([4], [1.0])

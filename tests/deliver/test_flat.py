@@ -57,6 +57,13 @@ def test_what_was_marked_stale_counts_as_no_reading() -> None:
     assert sent([1.0], [0], {}, historical=True)[0][1]["historical"] is True
 
 
+def test_a_server_time_is_told_where_there_is_one() -> None:
+    bodies = [body for _, body, _ in sent([1.0, 2.0], [0, 0], {}, served=np.array([7_000_000, 0]))]
+    assert [body.get("served_ms") for body in bodies] == [7, None]
+    for body in bodies:
+        jsonschema.validate(body, SCHEMA)
+
+
 def test_home_assistant_is_told_of_every_tag_and_asset() -> None:
     frames = discovery("homeassistant", "line-3", TOPICS, TABLE, ["pump"])
     assert all(frame.retain and frame.qos == 0 for frame in frames)

@@ -95,6 +95,16 @@ def test_a_merged_message_has_an_id_of_its_own_and_says_what_it_is() -> None:
     assert content["values"] == [0.0, 2.0, 1.0]
 
 
+def test_server_times_stay_with_their_readings() -> None:
+    records = [record(n, "a", 1_700_000_000_000 + n, [("a.x", float(n % 3), 0)]) for n in range(1, 8)]
+    timed = [
+        one._replace(body=orjson.dumps(orjson.loads(one.body) | {"served": [one.sequence * 10]})) for one in records
+    ]
+    [merged] = thin([records[0], *timed[1:]], WINDOW)
+    content = orjson.loads(merged.body)
+    assert content["served"] == [int(at - 1_700_000_000_000) * 10 for at in content["times"]]
+
+
 def test_what_is_no_columnar_message_stays_as_it_is() -> None:
     others = [
         Record(Class.TELEMETRY, n, "t", body, 1, 0.0, 9)

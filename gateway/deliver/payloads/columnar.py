@@ -4,6 +4,7 @@ Names are encoded once per set of rows, values straight from the column: no Pyth
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -23,10 +24,11 @@ class Columnar:
     Args:
         gateway: id of the gateway.
         table: the tags; rows are its rows.
+        doubt: gives why the clock is not to be trusted now; empty: it is.
     """
 
-    def __init__(self, gateway: str, table: TagTable) -> None:
-        self._gateway = gateway
+    def __init__(self, gateway: str, table: TagTable, doubt: Callable[[], str] = str) -> None:
+        self._gateway, self._doubt = gateway, doubt
         self._devices = tuple(device.name for device in table.devices)
         self._names = np.array(table.names, object)
         self._encoded: OrderedDict[bytes, orjson.Fragment] = OrderedDict()
@@ -44,6 +46,7 @@ class Columnar:
         received: int,
         *,
         historical: bool = False,
+        served: NDArray[np.int64] | None = None,
     ) -> bytes:
         """The message for `rows` of one device.
 
@@ -58,6 +61,7 @@ class Columnar:
             sequence: as reserved from the outbox for telemetry.
             received: time of receipt, Unix ns.
             historical: the readings were missed and read later.
+            served: server time, i8[n], Unix ns, 0 where there is none; in the message in ms.
         """
         stamps = time.tobytes()
         same = stamps == stamps[:8] * len(time)  # a fifth of what min() and max() take
@@ -78,8 +82,12 @@ class Columnar:
             message["times"] = time // _MS
         if np.count_nonzero(status):
             message["status"] = status
+        if served is not None:
+            message["served"] = served // _MS
         if historical:
             message["historical"] = True
+        if doubt := self._doubt():
+            message["clock"] = doubt
         return dumps(message)
 
     def _tags(self, rows: NDArray[np.int64]) -> orjson.Fragment:

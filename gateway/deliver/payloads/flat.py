@@ -7,6 +7,9 @@ consumers that read one value a message (Home Assistant, a Telegraf parser, a UN
 from collections.abc import Callable
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.deliver.event import Class, dumps
 from gateway.deliver.telemetry import OutboxPort
 from gateway.sdk.quality import BAD, UNCERTAIN
@@ -22,13 +25,15 @@ def topic_name(tag: str) -> str:
 
 
 class FlatTelemetry:
-    """Tells of the readings of one table, one message a reading."""
+    """Tells of the readings of one table, one message a reading. `doubt` as of `gateway.deliver.telemetry`."""
 
-    def __init__(self, table: TagTable, outbox: OutboxPort, topic: Callable[[Class, str], str]) -> None:
+    def __init__(
+        self, table: TagTable, outbox: OutboxPort, topic: Callable[[Class, str], str], doubt: Callable[[], str] = str
+    ) -> None:
         self._topics = [topic(Class.TELEMETRY, topic_name(name)) for name in table.names]
-        self._outbox = outbox
+        self._outbox, self._doubt = outbox, doubt
 
-    def send(
+    def send(  # noqa: PLR0913 - as `gateway.deliver.telemetry`
         self,
         device: int,  # noqa: ARG002 - each tag has its own topic
         part: Readings,
@@ -37,21 +42,32 @@ class FlatTelemetry:
         *,
         readings: int | None = None,
         historical: bool = False,
+        served: NDArray[np.int64] | None = None,
     ) -> None:
         """Put a message for each reading; the arguments are those of `gateway.deliver.telemetry`."""
-        outbox, count = self._outbox, 1 if readings is None else 0
-        columns = (part.rows.tolist(), part.value.tolist(), (part.time // _MS).tolist(), part.status.tolist())
-        for row, value, time, status in zip(*columns, strict=True):
-            body = dumps(flat(other.get(row, value), time, status, historical=historical))
+        outbox, count, doubt = self._outbox, 1 if readings is None else 0, self._doubt()
+        served_ms = [0] * len(part) if served is None else (served // _MS).tolist()
+        columns = (
+            part.rows.tolist(),
+            part.value.tolist(),
+            (part.time // _MS).tolist(),
+            part.status.tolist(),
+            served_ms,
+        )
+        for row, value, time, status, at in zip(*columns, strict=True):
+            content = flat(other.get(row, value), time, status, historical=historical, served=at)
+            body = dumps(content | {"clock": doubt} if doubt else content)
             outbox.put(Class.TELEMETRY, outbox.reserve(Class.TELEMETRY), self._topics[row], body, count)
 
 
-def flat(value: Any, time: int, status: int, *, historical: bool = False) -> dict[str, Any]:
-    """The content of one message; `time` in Unix ms, `status` an OPC UA StatusCode."""
+def flat(value: Any, time: int, status: int, *, historical: bool = False, served: int = 0) -> dict[str, Any]:
+    """The content of one message; `time` and `served` in Unix ms, `status` an OPC UA StatusCode."""
     message = {"value": value.hex() if isinstance(value, bytes) else value, "timestamp_ms": time}
     message["quality"] = "good" if status < UNCERTAIN else "uncertain" if status < BAD else "bad"
     if status:
         message["status"] = status
+    if served:
+        message["served_ms"] = served
     if historical:
         message["historical"] = True
     return message

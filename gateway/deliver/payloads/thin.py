@@ -16,7 +16,7 @@ from gateway.deliver.event import dumps
 from gateway.deliver.ledger import Record
 from gateway.deliver.segments import RECORD_SIZE
 
-_KEY: Final = ("epoch", "device", "historical")
+_KEY: Final = ("epoch", "device", "historical", "clock")
 Message = dict[str, Any]
 
 
@@ -71,7 +71,7 @@ def _merged(window: _Window) -> Record:
     kept = _kept(columns["tags"], columns["values"], columns["status"])
     if len(window.records) == 1 and len(kept) == len(columns["tags"]):
         return last
-    times, status = [columns["times"][at] for at in kept], [columns["status"][at] for at in kept]
+    times = [columns["times"][at] for at in kept]
     message: Message = window.messages[-1] | {
         "id": _id(window.messages[0]["id"], last.sequence),
         "time": max(times),
@@ -80,9 +80,11 @@ def _merged(window: _Window) -> Record:
         "times": times,
         "thinned": True,
     }
-    message.pop("status", None)
-    if any(status):
-        message["status"] = status
+    for name in ("status", "served"):
+        column = [columns[name][at] for at in kept]
+        message.pop(name, None)
+        if any(column):
+            message[name] = column
     encoded = dumps(message)
     size = RECORD_SIZE + len(last.topic.encode()) + len(encoded)
     return last._replace(body=encoded, readings=len(kept), size=size)
@@ -96,13 +98,14 @@ def _id(first: str, last: int) -> str:
 
 def _columns(messages: Sequence[Message]) -> dict[str, list[Any]]:
     """The columns of all messages, one behind the other."""
-    columns: dict[str, list[Any]] = {"tags": [], "values": [], "times": [], "status": []}
+    columns: dict[str, list[Any]] = {"tags": [], "values": [], "times": [], "status": [], "served": []}
     for message in messages:
         count = len(message["tags"])
         columns["tags"] += message["tags"]
         columns["values"] += message["values"]
         columns["times"] += message.get("times") or [message["time"]] * count
         columns["status"] += message.get("status") or [0] * count
+        columns["served"] += message.get("served") or [0] * count
     return columns
 
 

@@ -7,6 +7,9 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gateway.deliver.event import Class
 from gateway.deliver.sparkplug.catalog import Catalog, Snapshot
 from gateway.deliver.sparkplug.columns import Encoder
@@ -64,7 +67,7 @@ class SparkplugTelemetry:
         self._encode = Encoder(catalog, told=told)
         self.last: dict[int, int] = {}
 
-    def send(
+    def send(  # noqa: PLR0913 - as `gateway.deliver.telemetry`
         self,
         device: int,
         part: Readings,
@@ -73,6 +76,7 @@ class SparkplugTelemetry:
         *,
         readings: int | None = None,
         historical: bool = False,
+        served: NDArray[np.int64] | None = None,  # noqa: ARG002 - a metric has one timestamp (Sparkplug 3.0 §6.4.6)
     ) -> None:
         """Put one message; the arguments are those of `gateway.deliver.telemetry`."""
         if other:

@@ -18,8 +18,18 @@ def node(text: str) -> ua.NodeId:
 
 
 def read_response(values: Sequence[ua.DataValue], header: ua.ResponseHeader | None = None) -> bytes:
-    results = len(values).to_bytes(4, "little") + b"".join(struct_to_binary(value) for value in values)
+    results = len(values).to_bytes(4, "little") + b"".join(map(data_value, values))
     return type_id(READ_RESPONSE) + struct_to_binary(header or ua.ResponseHeader()) + results + b"\xff\xff\xff\xff"
+
+
+def data_value(value: ua.DataValue) -> bytes:
+    """In the order of the standard (Part 6 §5.2.2.17); asyncua puts the server's time before the picoseconds."""
+    if value.SourcePicoseconds is None or value.ServerTimestamp is None:
+        return struct_to_binary(value)
+    whole = struct_to_binary(value)
+    end = len(whole) - (0 if value.ServerPicoseconds is None else 2)
+    server, source = whole[end - 10 : end - 2], whole[end - 2 : end]
+    return whole[: end - 10] + source + server + whole[end:]
 
 
 def publish_response(

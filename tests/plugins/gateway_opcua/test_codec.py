@@ -158,6 +158,19 @@ def test_all_parts_of_a_data_value_are_stepped_over() -> None:
     )
     assert mixed.value[:2].tolist() == [1, 2]
     assert (mixed.time(RECEIVED) == NOON_NS).all()
+    assert (alike.served() == NOON_NS).all()
+    assert (mixed.served() == NOON_NS).all()
+
+
+def test_a_server_time_stands_by_its_value_and_is_nothing_where_there_is_none() -> None:
+    late = NOON + dt.timedelta(seconds=1)
+    timed, plain = value(ua.Variant(1.0, T.Double), ServerTimestamp=late), value(ua.Variant("x", T.String))
+    columns = decode([plain, timed, plain])
+    assert columns.served().tolist() == [0, NOON_NS + 10**9, 0]
+    assert (columns.time(RECEIVED) == NOON_NS).all()
+    assert columns.take(np.array([1, 0])).served().tolist() == [NOON_NS + 10**9, 0]
+    assert Columns.join([decode([plain]), columns]).served().tolist() == [0, 0, NOON_NS + 10**9, 0]
+    assert decode([plain]).server is None
 
 
 # --- layouts ---
@@ -234,6 +247,7 @@ def test_any_message_gives_what_asyncua_put_in(values: list[ua.DataValue], data:
         columns = plan.decode(read_response(values))
         for i, one in enumerate(values):
             assert one.Value is not None
+            assert columns.served()[i] == (NOON_NS if one.ServerTimestamp else 0)
             raw = one.Value.Value
             if isinstance(raw, bool | int | float) and (isinstance(raw, float) or abs(raw) <= 2**53):
                 assert columns.value[i] == raw

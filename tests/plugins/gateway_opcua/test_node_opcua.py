@@ -101,3 +101,22 @@ async def test_a_dead_band_in_percent_is_the_servers(node_opcua_server: Process,
             seen = len(run.confirmations())
             await run.until(lambda seen=seen: len(run.confirmations()) > seen + 3)  # type: ignore[misc]
             assert run.last("temp")[0] == told
+
+
+@pytest.mark.parametrize("mode", ["read", "subscribe"])
+@pytest.mark.parametrize("kind", ["asyncua", "node-opcua"])
+async def test_the_servers_time_is_kept_beside_that_of_the_source(
+    request: pytest.FixtureRequest, tmp_path: Path, mode: str, kind: str
+) -> None:
+    """Where it is asked for; a device beside it in the same session, that does not ask, has none."""
+    server: Process = request.getfixturevalue("asyncua_server" if kind == "asyncua" else "node_opcua_server")
+    tags = ["Double", "String"] if kind == "asyncua" else TAGS
+    timed = device(server.port, tags, mode=mode, server_time=True)
+    async with running(tmp_path, timed, device(server.port, tags, name="plain", mode=mode)) as run:
+        await run.until(lambda: {0, 1} <= {batch.device for batch in run.sink.data})
+        first = {batch.device: batch for batch in reversed(run.sink.data)}
+    assert first[1].served is None
+    served = first[0].served
+    assert served is not None
+    assert len(served) == len(first[0])
+    assert (np.abs(served - first[0].received) < 3600 * 10**9).all()
