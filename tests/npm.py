@@ -1,5 +1,6 @@
 """Packages of npm that tests use as third parties: installed once, where later runs find them again."""
 
+import fcntl
 import shutil
 import subprocess
 import tempfile
@@ -17,6 +18,13 @@ def install(home: Path, *packages: str, scripts: bool = False) -> str | None:
     """Install `packages` (name@version) below `home`. Why they are not there, or None."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return "node and npm are not installed"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests are run by two processes
+        return _install(home, packages, scripts=scripts)
+
+
+def _install(home: Path, packages: tuple[str, ...], *, scripts: bool) -> str | None:
     if all((home / "node_modules" / package.rpartition("@")[0]).is_dir() for package in packages):
         return None
     flags = ["--no-audit", "--no-fund", *([] if scripts else ["--ignore-scripts"])]

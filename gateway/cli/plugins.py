@@ -1,11 +1,16 @@
-"""`fieldgate plugins`: the adapters that are installed, and where they come from. Imports them only when asked to."""
+"""`fieldgate plugins`: the adapters that are installed, and where they come from. Imports them only when asked to.
+
+`--lock` prints what stands in plugins.lock to approve them as they are now.
+"""
 
 import argparse
 from dataclasses import asdict
+from importlib.metadata import distribution
 from typing import Any
 
-from gateway.cli.common import FAILED, OK, add_json, print_json
+from gateway.cli.common import FAILED, OK, add_json, complain, print_json
 from gateway.config.problems import PluginError
+from gateway.ingest.approved import OWN, digest
 from gateway.ingest.registry import Registry
 from gateway.sdk.adapter import API_VERSION
 
@@ -17,17 +22,33 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser = subparsers.add_parser("plugins", help="list the adapters that are installed")
     add_json(parser)
     parser.add_argument("--verify", action="store_true", help="import each one; exit code 1 when one cannot be used")
+    parser.add_argument("--lock", action="store_true", help="print what approves the plugins as they are now")
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """List, and import when asked to."""
+    if args.lock:
+        return lock(Registry())
     rows = listed(Registry(), verify=args.verify)
     if args.json:
         print_json({"api_version": API_VERSION, "plugins": rows})
     else:
         print("\n".join(table(rows)))
     return FAILED if any(row.get("fault") for row in rows) else OK
+
+
+def lock(registry: Registry) -> int:
+    """The content of plugins.lock for what is installed besides the gateway itself."""
+    code = OK
+    for name, version in sorted({(plugin.distribution, plugin.version) for plugin in registry.plugins}):
+        try:
+            if name != OWN:
+                print(f"{digest(distribution(name))}  {name} {version}")
+        except ValueError as error:
+            code = FAILED
+            complain(f"{name}: {error}")
+    return code
 
 
 def listed(registry: Registry, *, verify: bool) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from gateway.config.problems import PluginError
+from gateway.ingest.approved import refusal
 from gateway.sdk.adapter import API_VERSION, Adapter
 from gateway.sdk.config import DeviceConfig
 
@@ -100,6 +101,8 @@ def _usable(name: str, entries: list[EntryPoint]) -> type[Adapter]:
     if len({entry.value for entry in entries}) > 1:
         sources = ", ".join(f"{_plugin(entry).distribution or entry.value}" for entry in entries)
         raise PluginError(name, "", f"several distributions bring an adapter of that name: {sources}")
+    if reason := refusal(entries[0]):
+        raise PluginError(name, origin, reason)
     try:
         adapter = entries[0].load()
         reason = _fault(adapter)

@@ -202,6 +202,14 @@ def test_a_machine_that_lacks_too_much_is_told_what(machine: Machine, settings: 
     assert not [call for call in machine.calls() if "install" in call]
 
 
+def test_all_tests_are_run_by_two_and_those_that_are_named_by_one(machine: Machine) -> None:
+    strict = ".venv/bin/python -X dev -W error::ResourceWarning"
+    machine.dev("test")
+    assert machine.calls()[-1] == f"{strict} -m pytest -q -rs --dist loadfile --tx 2*popen//python={strict}"
+    machine.dev("test", "-x", "tests/sdk")
+    assert machine.calls() == [f"{strict} -m pytest -q -rs -x tests/sdk"]
+
+
 def test_without_a_verb_it_tells_its_verbs(machine: Machine) -> None:
     done = machine.dev()
     assert (done.returncode, done.stderr) == (0, "")
