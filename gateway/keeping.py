@@ -1,20 +1,24 @@
 """What must survive a restart, on its way to the thread that keeps it: calibrations, memories, alarms, recordings."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gateway.models.learning import Learning
 from gateway.models.recorder import Recorder
 from gateway.operators.records import AlarmRecords
 from gateway.ops.health import Health, State
 from gateway.ops.metrics import Sample
+from gateway.ops.volatile import volatile
 from gateway.sdk import Clock
 from gateway.state.history import FILE
 from gateway.state.store import StateStore
 from gateway.state.thread import REMEDY, StateThread
+
+LASTS: Final = "give it a disk: gateway.state on one, or a volume mounted there"
 
 
 class Beside:
@@ -49,6 +53,7 @@ class Keeping:
         self._path, self._clock, self._log, self.history = state / FILE, clock, log, history
         self._thread = StateThread("state", log)
         self._store: StateStore | None = None
+        self._volatile = ""
 
     async def open(self, learning: Learning, alarms: AlarmRecords) -> None:
         """Open the store, and take up what an earlier run knew. Raises StateError for one of a newer version."""
@@ -56,6 +61,9 @@ class Keeping:
         if store.set_aside:
             self._log.warning("state was damaged and set aside", part="state", file=str(store.set_aside))
         await self.restore(learning, alarms)
+        self._volatile = await asyncio.to_thread(volatile, self._path.parent)
+        if self._volatile:
+            self._log.warning("state will be lost", part="state", why=self._volatile, remedy=LASTS)
 
     async def restore(self, learning: Learning, alarms: AlarmRecords) -> None:
         """Take up what is kept, behind all that was given to be kept before."""
@@ -91,13 +99,18 @@ class Keeping:
 
     def report(self, health: Health) -> None:
         """Note how keeping is doing."""
-        trouble = self._thread.trouble
-        health.report("state", State.FAILED if trouble else State.OK, trouble, REMEDY if trouble else "")
+        if trouble := self._thread.trouble:
+            health.report("state", State.FAILED, trouble, REMEDY)
+        else:
+            health.report("state", State.OK, self._volatile, LASTS if self._volatile else "")
 
     def samples(self) -> Iterator[Sample]:
         """For Prometheus."""
         yield Sample("state_writes_failed_total", self._thread.failed)
         yield Sample("state_writes_given_up_total", self._thread.given_up)
+        disk = shutil.disk_usage(self._path.parent)
+        yield Sample("disk_free_bytes", disk.free)
+        yield Sample("disk_bytes", disk.total)
 
     async def close(self) -> None:
         """Keep what waits, and close."""

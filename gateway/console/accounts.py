@@ -68,15 +68,21 @@ class Accounts:
         return Who(found.name, Role(found.role), key=found.secret) if found else None
 
     def _valid(self, secret: str) -> Token | None:
-        found = self._by_secret.get(secret)
-        return found if found and self._clock.wall_ns() < found.expires else None
+        found, now = self._by_secret.get(secret), self._clock.wall_ns()
+        # a clock that says a time before it was made would let in what has long expired
+        return found if found and found.made - _DAY <= now < found.expires else None
 
     def still(self, who: Who) -> bool:
-        """Whether `who` may go on looking: their login has not ended, their token has not expired."""
+        """Whether `who`, whose page is open, may go on looking: their login has not ended, their token not expired."""
         if not who.person:
             return self._valid(who.key) is not None
         session = self.sessions.look(who.key)
-        return session is not None and self._holds(session)
+        if session is None or not self._holds(session):
+            return False
+        if Role(self.users[session.user].role) is Role.VIEWER:
+            # a display on a wall: who finds it may look, as everybody there does, and nothing else (ASVS 5.0 V7.3.1)
+            self.sessions.watched(who.key)
+        return True
 
     async def login(self, name: str, password: str, address: str) -> tuple[str, Who]:
         """The cookie, and who that is. Raises Refused when it is wrong, or too soon after wrong ones."""

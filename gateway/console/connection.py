@@ -15,17 +15,38 @@ MOST: Final = 256  # at once; a page takes one for its stream and a few for a mo
 OF_ONE: Final = 64  # of one address
 HEAD: Final = 10.0  # s for the head of a request, the next on a kept connection as well
 BODY: Final = 10.0  # s for its body; then it is answered with 408 (calls.py)
+HANDSHAKE: Final = 10.0  # s for that of TLS, which comes before all of it; asyncio's own are 60
 _LATE: Final = 2.0  # s more, until whoever has no answer coming is cut off
 _WAITED: Final = {h11.IDLE: HEAD, h11.SEND_BODY: BODY + _LATE}
 
 
+class PromptLoop(asyncio.SelectorEventLoop):
+    """A loop on which nobody takes long to agree on TLS; uvicorn has no setting for it."""
+
+    async def create_server(self, *given: Any, **named: Any) -> asyncio.Server:
+        """As asyncio's."""
+        if named.get("ssl") is not None:
+            named["ssl_handshake_timeout"] = HANDSHAKE
+        return await super().create_server(*given, **named)
+
+
 class Places(socket.socket):
-    """A socket that listens, with so many places: one too many is closed unread, before TLS."""
+    """A socket that listens, with so many places: one too many is closed unread, before TLS.
+
+    Attributes:
+        refused: how many were one too many.
+    """
 
     def __init__(self, bound: socket.socket) -> None:
         """Takes the place of `bound`."""
         super().__init__(bound.family, bound.type, bound.proto, fileno=bound.detach())
         self._taken: list[tuple[socket.socket, str]] = []
+        self.refused = 0
+
+    @property
+    def taken(self) -> int:
+        """How many places are taken; from any thread."""
+        return sum(one.fileno() != -1 for one, _ in self._taken)
 
     def accept(self) -> tuple[socket.socket, Any]:
         """The next that connects. Raises ConnectionAbortedError for one too many, as for one that has gone."""
@@ -34,6 +55,7 @@ class Places(socket.socket):
         own = sum(host == address[0] for _, host in self._taken)
         if len(self._taken) >= MOST or own >= OF_ONE:
             taken.close()
+            self.refused += 1
             raise ConnectionAbortedError
         self._taken.append((taken, address[0]))
         return taken, address

@@ -23,7 +23,7 @@ from gateway.console.application import Door, application
 from gateway.console.audit import Acts
 from gateway.console.beside import Beside
 from gateway.console.calls import Desk
-from gateway.console.connection import Connection, Places
+from gateway.console.connection import Connection, Places, PromptLoop
 from gateway.console.host import Host, Loop
 from gateway.console.logbook import Logbook
 from gateway.console.looking import Looking
@@ -34,7 +34,7 @@ from gateway.console.watching import Watching
 from gateway.ops.health import State
 from gateway.ops.metrics import Sample
 from gateway.ops.supervisor import GivenUpError, Supervisor
-from gateway.sdk.errors import ConfigError
+from gateway.sdk.errors import ConfigError, denied
 
 LISTEN: Final = "console-listen"  # file of the state: where it listens
 PART: Final = "console"
@@ -80,6 +80,8 @@ class Console:
     def samples(self) -> Iterator[Sample]:
         """For the metrics; from any thread."""
         yield Sample("console_logins_wrong_total", self._accounts.wrong)
+        yield Sample("console_connections", self._socket.taken)
+        yield Sample("console_connections_refused_total", self._socket.refused)
         yield Sample("console_pages", len(self._hub.viewers) if self._hub else 0)
         yield Sample("console_pages_behind_total", self._hub.behind if self._hub else 0)
 
@@ -110,7 +112,8 @@ class Console:
     def _run(self) -> None:
         why = "it has ended"
         try:
-            asyncio.run(self._serve())
+            with asyncio.Runner(loop_factory=PromptLoop) as runner:
+                runner.run(self._serve())
         except GivenUpError as error:
             why = str(error)
         finally:
@@ -206,7 +209,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_ino
 
 
-def _bound(listen: str) -> socket.socket:
+def _bound(listen: str) -> Places:
     """A socket that listens there. Raises ConfigError with the remedy."""
     host, _, port = listen.rpartition(":")
     try:
@@ -230,6 +233,6 @@ def _tls(config: ConsoleConfig) -> ssl.SSLContext | None:
         context.load_cert_chain(config.cert, config.key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"console.cert, console.key: {config.cert}: {error}; both in PEM, and belonging together"
+            f"console.cert, console.key: {config.cert}: {error}; both in PEM, and belonging together{denied(error)}"
         ) from error
     return context

@@ -60,6 +60,12 @@ class Sessions:
             return None
         return session
 
+    def watched(self, key: str) -> None:
+        """A page of this login is open and looks on: that is use, too."""
+        session = self.look(key)
+        if session is not None:
+            session.seen = self._clock.monotonic()
+
     def end(self, key: str) -> None:
         """A login ends."""
         self._by_key.pop(key, None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gateway.deliver.cursor import Cursor, Position, read_cursor
+from gateway.deliver.cursor import Age, Cursor, Position, read_cursor
 from gateway.deliver.event import Class
 from gateway.deliver.ledger import Tally
 from gateway.deliver.segments import (
@@ -25,6 +25,7 @@ from gateway.deliver.segments import (
 from gateway.ops.files import Files
 from gateway.sdk import Clock
 
+_NONE: Final = Age(0, 0)
 _NAME: Final = re.compile(rf"({'|'.join(Class)})-(\d{{12}})\.seg")
 
 
@@ -85,6 +86,7 @@ class Recovery:
     errors: list[str] = field(default_factory=list)  # what the file system refused
     epoch: str = ""
     epoch_changed: bool = False
+    age: Age = _NONE  # the outbox's own time, to go on from
 
     @property
     def damaged(self) -> bool:
@@ -101,11 +103,13 @@ def recover(files: Files, folder: Path, clock: Clock) -> tuple[Recovery, dict[Cl
     """Find everything again: what to show, each class, and the epoch to go on with."""
     recovery = Recovery()
     names, cursor = _look(files, folder, recovery)
-    reader = _Reader(files, folder, clock, recovery)
+    wall = clock.wall_ns() // 1_000_000
+    recovery.age = cursor.age or Age(wall, wall)
+    reader = _Reader(files, folder, clock.monotonic(), recovery)
     found = {cls: reader.read(cls, names, cursor.positions.get(cls, Position())) for cls in Class}
     known = max(cursor.epoch, *(one.epoch for one in found.values()))
     fresh = recovery.damaged or not known
-    epoch = max(clock.wall_ns() // 1_000_000, known + 1) if fresh else known
+    epoch = max(wall, known + 1) if fresh else known
     recovery.epoch, recovery.epoch_changed = f"{epoch:x}", bool(known) and fresh
     recovery.counts = {cls: sum(one.left.values(), Tally()) for cls, one in found.items()}
     return recovery, found, epoch
@@ -125,9 +129,9 @@ def _look(files: Files, folder: Path, recovery: Recovery) -> tuple[list[str], Cu
 class _Reader:
     """Reads the segments of a class in order, cuts what is torn, and counts what is damaged."""
 
-    def __init__(self, files: Files, folder: Path, clock: Clock, recovery: Recovery) -> None:
-        self._files, self._folder, self._recovery = files, folder, recovery
-        self._now, self._wall_ms = clock.monotonic(), clock.wall_ns() // 1_000_000
+    def __init__(self, files: Files, folder: Path, now: float, recovery: Recovery) -> None:
+        """`now`: on the monotonic clock."""
+        self._files, self._folder, self._now, self._recovery = files, folder, now, recovery
 
     def read(self, cls: Class, names: Sequence[str], position: Position) -> Remains:
         """Everything of `cls`. `position` is what the cursor knew."""
@@ -164,8 +168,8 @@ class _Reader:
         self._enter(one, segment, records)
 
     def _born(self, header: Header | None) -> float:
-        """When the segment was begun, on the monotonic clock: a wall clock that is wrong ages nothing from here on."""
-        return self._now - max(0, self._wall_ms - header.created_ms) / 1000 if header else self._now
+        """When it was begun, on the monotonic clock: what the wall clock says now, or said then, ages nothing."""
+        return self._now - self._recovery.age.of(header.created_ms) / 1000 if header else self._now
 
     def _check_previous(self, one: Remains, header: Header | None) -> None:
         """A segment knows the last sequence before it: an end that was cut off cleanly is seen by the next one."""

@@ -1,7 +1,7 @@
 """How records lie in a segment file, and how they are found again. Pure: bytes in, bytes out.
 
     file    = header · record*
-    header  = magic 8 · version u2 · epoch u8 · created u8 (Unix ms) · previous u8 (last sequence before it) · crc32 u4
+    header  = magic 8 · version u2 · epoch u8 · created u8 (ms; see cursor.Age) · previous u8 (last sequence) · crc32 u4
     record  = magic 4 · length u4 · crc32 u4 · [sequence u8 · readings u4 · topic length u2 · topic · body]
 
 Little-endian. `length` and `crc32` are those of the part in brackets. A flipped bit loses the record it hits and no

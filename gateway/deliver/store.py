@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from gateway.deliver.cursor import Cursor, Position, write_cursor
+from gateway.deliver.cursor import Age, Cursor, Position, write_cursor
 from gateway.deliver.event import Class
 from gateway.deliver.ledger import Record
 from gateway.deliver.outcome import Counters, Limits, Outcome, Refill, Rejected, Written
@@ -34,7 +34,7 @@ class Store:
         files: the file system.
         folder: where they lie; nothing else is in it.
         limits: how much may lie there.
-        clock: for ages and the epoch.
+        clock: for ages, and the epoch of a fresh outbox.
         merge: how telemetry is thinned before it is dropped; None: it is not.
 
     Attributes:
@@ -47,12 +47,14 @@ class Store:
         self.room = Room(files, folder, limits, clock, merge, self._note)
         self._classes = self.room.classes
         self._epoch = 0
+        self._age, self._opened = Age(0, 0), 0.0  # the outbox's own time when it was opened, and the monotonic one then
         self._saved = Cursor()
         self._outcome = Outcome()
 
     def open(self) -> tuple[Recovery, dict[Class, Remains]]:
         """Find what an earlier run left. Never refuses."""
         recovery, found, self._epoch = recover(self._files, self._folder, self._clock)
+        self._age, self._opened = recovery.age, self._clock.monotonic()
         for cls, one in found.items():
             reader = Reader(self._files, cls)
             self._classes[cls] = OnDisk(one.segments, one.number, one.last, one.following, reader)
@@ -91,7 +93,7 @@ class Store:
     def save(self, low: dict[Class, int]) -> bool:
         """Write the cursor, if it has moved. False when the disk refused."""
         positions = {cls: Position(low[cls], state.last, state.floor) for cls, state in self._classes.items()}
-        cursor = Cursor(self._epoch, positions)
+        cursor = Cursor(self._epoch, positions, self._now())
         if cursor == self._saved:
             return True
         try:
@@ -107,6 +109,10 @@ class Store:
         """Give the handles back."""
         for state in self._classes.values():
             self._leave(state)
+
+    def _now(self) -> Age:
+        """The outbox's own time."""
+        return self._age._replace(now=self._age.now + int((self._clock.monotonic() - self._opened) * 1000))
 
     def _cut(self, one: Remains) -> None:
         """Cut the torn tail of the newest segment; remove it when it holds no record."""
@@ -172,7 +178,7 @@ class Store:
         assert segment.handle is not None  # noqa: S101 - an active segment is open
         data = b"".join(encoded(chunk))
         if state.new:
-            data = encode_header(Header(self._epoch, self._clock.wall_ns() // 1_000_000, state.last)) + data
+            data = encode_header(Header(self._epoch, self._now().now, state.last)) + data
         self._files.append(segment.handle, data)
         self._files.fsync(segment.handle)
         if state.new:

@@ -1,7 +1,8 @@
 """How long the certificates of the connections last: as figures, and as events at 60, 30, 7 and 1 days and at the end.
 
-Each step is told once for each certificate, over restarts too. A wall clock that was set between two looks is not
-believed before it has run for one more.
+Each step is told once for each certificate, over restarts too. Nothing is told by a clock that is not trusted, nor by
+one that was set between two looks before it has run for one more; what a clock that was ahead has told is told again in
+its time.
 """
 
 import asyncio
@@ -47,12 +48,24 @@ def step(days: float) -> int | None:
 
 
 class CertificateWatch:
-    """Looks at the certificates in use. `tell(name, kind, text)` is an event for the plant."""
+    """Looks at the certificates in use.
 
-    def __init__(self, clock: Clock, state: Path, log: Any, tell: Callable[[str, str, str], None]) -> None:
+    Args:
+        clock: of the gateway.
+        state: its state folder.
+        log: its log.
+        tell: an event for the plant: name, kind, text.
+        doubt: gives why the clock is not to be trusted now; empty: it is.
+    """
+
+    def __init__(
+        self, clock: Clock, state: Path, log: Any, tell: Callable[[str, str, str], None],
+        doubt: Callable[[], str] = str,
+    ) -> None:  # fmt: skip
         self._adapters: list[tuple[Connection, Certified]] = []
         self._clock, self._file, self._log, self._tell = clock, state / "certificates.json", log, tell
         self._offset: float | None = None
+        self._doubt = doubt
         self._told: dict[str, int] = {}  # fingerprint → smallest step that was told
 
     def watch(self, adapters: Sequence[Adapter]) -> None:
@@ -75,20 +88,22 @@ class CertificateWatch:
             self._log.warning("certificates told of are not remembered", error=str(error))
 
     def look(self) -> bool:
-        """Tell what is to be told. Whether there was something, so that it must be remembered."""
+        """Tell what is to be told. Whether what must be remembered has changed."""
         offset = self._clock.wall_ns() / 1e9 - self._clock.monotonic()
         before, self._offset = self._offset, offset
-        if before is None or abs(offset - before) > _STEADY:
+        if before is None or abs(offset - before) > _STEADY or self._doubt():
             return False
         told = [self._judge(one) for one in self._in_use()]
         return any(told)
 
     def _judge(self, one: InUse) -> bool:
         fingerprint, days = one.certificate.fingerprint, self._days(one.certificate)
-        reached = step(days)
-        if reached is None or reached >= self._told.get(fingerprint, STEPS[-1] + 1):
+        reached, told = step(days), self._told.get(fingerprint)
+        if reached == told or (told is not None and told < days <= told + 1):  # NTP may lead back over a step
             return False
         self._told.pop(fingerprint, None)
+        if reached is None:
+            return True
         self._told[fingerprint] = reached  # the latest last
         while len(self._told) > _REMEMBERED:
             del self._told[next(iter(self._told))]

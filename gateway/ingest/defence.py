@@ -24,6 +24,7 @@ from gateway.ops.metrics import Sample
 from gateway.ops.quarantine import Quarantine
 from gateway.ops.selfwatch import SelfWatch, Ties
 from gateway.ops.stall import Hold, StallWatch
+from gateway.ops.walltime import WallWatch
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.batch import Sink
 from gateway.sdk.clock import Clock
@@ -47,9 +48,12 @@ class Defence:
         health: where parts report.
         tell: an event for the plant: name, kind, text.
         limits: bounds of what it may take.
+        wall: the watch over its wall clock.
     """
 
-    def __init__(self, state: Path, clock: Clock, log: Any, health: Health, tell: Tell, limits: LimitsConfig) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what it looks after, and whom it tells
+        self, state: Path, clock: Clock, log: Any, health: Health, tell: Tell, limits: LimitsConfig, wall: WallWatch
+    ) -> None:
         self._log, self._health, self._tell = log, health, tell
         self.plugins = Plugins()
         self.quarantine = Quarantine(state, clock)
@@ -57,7 +61,7 @@ class Defence:
         self._words = LastWords(state, self.plugins)
         self._watch = StallWatch(self.plugins, self._held, self._goes_on, limits.hold)
         ties = Ties(clock, log, health, self.plugins, tell, self._accused)
-        self._self = SelfWatch(limits.bounds(), ties)
+        self._self = SelfWatch(limits.bounds(), ties, wall)
         self._inbox = Inbox(state, OPERATIONS)
         self._guarded: WeakValueDictionary[str, Guarded] = WeakValueDictionary()
         self._loop: asyncio.AbstractEventLoop | None = None

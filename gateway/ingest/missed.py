@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from gateway.sdk.batch import Rows
 from gateway.sdk.quality import BAD
+from gateway.sdk.tags import NANOSECONDS
 
+_SET_BACK = 20 * 60 * NANOSECONDS  # ns by which a device's clock must go back to have been set, and not adjusted
 _MOST = 8  # outages that are still to be filled; then the two oldest become one
 Instants = NDArray[np.int64]
 
@@ -65,7 +67,8 @@ class Missed:
         usable = status < BAD
         if not usable.all():
             at, time = at[usable], time[usable]
-        self.last[at] = np.maximum(self.last[at], time)
+        last = self.last[at]
+        self.last[at] = np.where(time < last - _SET_BACK, time, np.maximum(last, time))  # else no gap till it is there
         if self.outages:
             until = self.outages[-1].until
             until[at] = np.where(until[at] == 0, time, until[at])

@@ -125,17 +125,16 @@ def pieces(
     Raises RecordingMissingError, OSError.
     """
     _check_tags(folder / asset, asset, tags)
-    paths = _segments(folder / asset)
-    firsts = [_first(path) for path in paths]
-    for path, first, following in zip(paths, firsts, [*firsts[1:], None], strict=True):
-        if first is None or first > span[1] or (following is not None and following < span[0]):
-            continue
-        width = 1 + len(tags)
+    width = 1 + len(tags)
+    for path in _segments(folder / asset):
         count = path.stat().st_size // (8 * width)
         if not count:
             continue
         rows = np.memmap(path, "<f8", "r", shape=(count, width))
         time = rows.view("<i8")[:, 0]
+        ends = (int(time[0]), int(time[-1]))  # the last is not the latest where a clock was set back
+        if max(ends) < span[0] or min(ends) > span[1]:
+            continue
         inside = (time >= span[0]) & (time <= span[1])
         yield time[inside].astype(np.int64), rows[inside, 1:]
 

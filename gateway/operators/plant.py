@@ -1,7 +1,7 @@
 """The plant as a write sees it: which tags may be written, what is known of them now, and the way to their devices."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,14 +36,17 @@ class _Way:
 
 
 class Plant:
-    """All tags that may be written.
+    """All tags that may be written. `doubt` gives why `clock` is not to be trusted now; empty: it is.
 
     Attributes:
         envelopes: by device.tag.
+        made: by device, its runner and itself as that runner's adapter numbers it; not those that nothing reads.
     """
 
-    def __init__(self, table: TagTable, image: Image, runners: Sequence[Runner], clock: Clock) -> None:
-        self._clock = clock
+    def __init__(
+        self, table: TagTable, image: Image, runners: Sequence[Runner], clock: Clock, doubt: Callable[[], str] = str
+    ) -> None:
+        self._clock, self._doubt = clock, doubt
         self.envelopes: dict[str, Envelope] = {}
         self._written: dict[str, float] = {}  # by device.tag, monotonic s
         self.go_on(table, image, runners)
@@ -53,9 +56,9 @@ class Plant:
         self.table, self._image = table, image
         before, self.envelopes = self.envelopes, {}
         self._ways: dict[str, _Way] = {}
-        made = {device.name: (runner, device) for runner in runners for device in runner.connection.devices}
+        self.made = {device.name: (runner, device) for runner in runners for device in runner.connection.devices}
         for device in table.devices:
-            runner, known = made.get(device.name, (None, device))
+            runner, known = self.made.get(device.name, (None, device))
             for tag, there in zip(device.tags, known.tags, strict=True):
                 if tag.config.write is not None:
                     envelope = Envelope.of(table, tag.row, tag.config, tag.config.write)
@@ -119,9 +122,12 @@ class Plant:
         return await way.runner.write(way.tag, raw, within)
 
     def remember(self, name: str, time: int) -> None:
-        """A tag was written at `time` (Unix ns UTC), before the gateway was started; a clock set back counts as now."""
+        """A tag was written at `time` (Unix ns UTC), before the gateway was started.
+
+        With a clock that was set back, or is not trusted, it counts as written now.
+        """
         if envelope := self.envelopes.get(name):
-            age = max((self._clock.wall_ns() - time) / 1e9, 0.0)
+            age = 0.0 if self._doubt() else max((self._clock.wall_ns() - time) / 1e9, 0.0)
             self._written[envelope.name] = self._clock.monotonic() - age
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 
 from gateway.deliver.event import AlarmEvent
+from gateway.ops.walltime import STEP
 from gateway.sdk import Clock, Log
+from gateway.sdk.tags import NANOSECONDS
 from gateway.stages.figures import AlarmFigures
 from gateway.stages.states import Event, Transition
 from gateway.stages.watch import Watch
@@ -22,6 +24,7 @@ class AlarmRecords:
         self.figures = AlarmFigures([config.alarm.severity for config in watch.configs])
         self._changed: set[int] = set()
         self._changes: list[Change] = []
+        self._offset = self._parted()
 
     def note(self, transition: Transition, event: AlarmEvent) -> None:
         """An alarm has changed its state."""
@@ -49,10 +52,21 @@ class AlarmRecords:
 
     def take_over(self, old: "AlarmRecords") -> None:
         """Take up the states of those alarms that another configuration knew by the same names."""
+        self._offset = old._offset  # noqa: SLF001 - of its own class
         numbers = {name: number for number, name in enumerate(self.names)}
         for number, name in enumerate(old.names):
             if name in numbers:
                 self._watch.alarms.restore(numbers[name], old.snapshot(number))
+
+    def keep_shelved(self) -> None:
+        """What is shelved stays so for as long as was said, whatever the wall clock is set to; once a second."""
+        before, self._offset = self._offset, self._parted()
+        if abs(self._offset - before) >= STEP * NANOSECONDS:
+            self._changed.update(self._watch.alarms.shift(self._offset - before))
+
+    def _parted(self) -> int:
+        """By how much wall and monotonic clock differ, ns."""
+        return self._clock.wall_ns() - int(self._clock.monotonic() * NANOSECONDS)
 
     def ten_minutes(self) -> dict[str, int]:
         """Alarms of the last ten minutes, by severity."""

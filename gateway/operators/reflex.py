@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from gateway.config.assets import ThenConfig
+from gateway.operators.known import Heard
 from gateway.operators.outcome import Outcome
-from gateway.operators.writer import Heard
 from gateway.sdk import Clock
 from gateway.stages.states import ACTIVE, State, Transition
 from gateway.stages.watch import Watch
@@ -30,10 +30,15 @@ class Reflexes:
         there: whether the device of device.tag answers.
         lasts: seconds after which a command that still waits is not carried out any more.
         clock: of the gateway.
+        doubt: gives why it is not to be trusted now; empty: it is.
     """
 
-    def __init__(self, watch: Watch, give: Give, there: Callable[[str], bool], lasts: float, clock: Clock) -> None:
+    def __init__(
+        self, watch: Watch, give: Give, there: Callable[[str], bool], lasts: float, clock: Clock,
+        doubt: Callable[[], str] = str,
+    ) -> None:  # fmt: skip
         self._watch, self._give, self._there, self._lasts, self._clock = watch, give, there, lasts, clock
+        self._doubt = doubt
         self._timers: dict[int, list[asyncio.TimerHandle]] = {}  # by alarm
 
     def note(self, change: Transition) -> None:
@@ -52,11 +57,14 @@ class Reflexes:
         self._timers.clear()
 
     def restore(self, raised: Mapping[str, int]) -> None:
-        """After a restart: alarms that are active go on counting from when they were raised (Unix ns UTC, by name)."""
+        """After a restart: alarms that are active go on counting from when they were raised (Unix ns UTC, by name).
+
+        With a clock that is not trusted they count from now: late is safer than early.
+        """
         state = self._watch.alarms.state
         for number, name in enumerate(self._watch.names):
             if State(state[number]) in ACTIVE and name in raised:
-                age = (self._clock.wall_ns() - raised[name]) / 1e9
+                age = 0.0 if self._doubt() else (self._clock.wall_ns() - raised[name]) / 1e9
                 self._raised(number, raised[name], max(age, 0.0))
 
     def _raised(self, alarm: int, time: int, age: float) -> None:

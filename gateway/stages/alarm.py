@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from gateway.config.assets import AlarmConfig
 from gateway.stages.budget import RAISE_BY, RAISE_MAX, Budget
+from gateway.stages.passing import Passing
 from gateway.stages.states import ACTIVE, MAY_RAISE, MAY_RETURN, TABLE, Event, State, Transition
 from gateway.stages.stuck import Stuck
 
@@ -47,7 +48,7 @@ class Alarms:
         )
         self._latch = np.array([c.latch for c in configs], bool)
         self._return_at = np.array([1 - c.deadband for c in configs], float)
-        self._seen = np.full(n, NEVER)  # time of the last row
+        self._passing = Passing(n)
         self._above_for, self._below_for = np.full((2, n), NEVER)  # ns; never: not above, not below
         self._since_raise = np.full(n, NEVER)  # ns; never: no alarm yet
         self._since = np.zeros(n, np.int64)  # when the score went above or below
@@ -80,7 +81,7 @@ class Alarms:
         """Take one row of each of `assets` and say what changed.
 
         A score of NaN (the asset abstains) holds everything as it is. Only the time between rows counts, never the
-        date: a source clock that steps back stops the delays for one row, and no more.
+        date: a source clock that is set stops the delays for one row, and no more (`passing.py`).
 
         Args:
             assets: i8[B], each at most once.
@@ -91,9 +92,8 @@ class Alarms:
         """
         least = np.maximum(threshold * self.budget.least[assets], np.minimum(threshold, 1.0))
         if self._calm[assets].all() and (score <= least).all() and (self._idle[assets] < self.budget.nap[assets]).all():
-            seen = self._seen[assets]
-            self._idle[assets] += np.where(seen == NEVER, 0, np.maximum(time - seen, 0))
-            self._seen[assets], self._score[assets], self._threshold[assets] = time, score, threshold
+            self._idle[assets] += self._passing.step(assets, time)
+            self._score[assets], self._threshold[assets] = score, threshold
             return []
         kind = np.zeros(len(assets), np.int64) if kind is None else kind
         moved = self._walk(assets, score, threshold, time, kind)
@@ -146,11 +146,18 @@ class Alarms:
         """End the shelving that is over at `time`, Unix ns UTC; once a second is often enough.
 
         By the wall clock, not by the rows: an asset without rows must not stay shelved. An end that is further away
-        than any shelving may be was set before the clock went back, and counts as over.
+        than any shelving may be was kept before a restart with a clock set back, and counts as over.
         """
         over = (self.state == State.SHELVED) & ((time >= self._until) | (self._until > time + LONGEST))
         self._until[over] = NEVER
         return [self._move(asset, Event.UNSHELVE, time, time) for asset in np.flatnonzero(over).tolist()]
+
+    def shift(self, by: int) -> list[int]:
+        """The wall clock was set by so many ns: what is left of shelving is left. The numbers of those it moves."""
+        shelved = np.flatnonzero(self.state == State.SHELVED)
+        self._until[shelved] += by
+        moved: list[int] = shelved.tolist()
+        return moved
 
     def until(self, asset: int) -> int | None:
         """When shelving ends, Unix ns UTC; None for an alarm that is not shelved."""
@@ -196,10 +203,8 @@ class Alarms:
     def _elapsed(
         self, assets: NDArray[np.int64], time: NDArray[np.int64], known: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
-        """Time since the last row of each asset, not below 0; the known ones, for an abstention holds everything."""
-        seen = self._seen[assets]
-        self._seen[assets] = time
-        elapsed = np.where(seen == NEVER, 0, np.maximum(time - seen, 0))[known]
+        """Time since the last row of each asset; of the known ones, for an abstention holds everything."""
+        elapsed = self._passing.step(assets, time)[known]
         raised = self._since_raise[assets[known]]
         self._since_raise[assets[known]] = np.where(raised == NEVER, NEVER, raised + elapsed)
         return elapsed

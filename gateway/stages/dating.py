@@ -7,22 +7,25 @@ as true a minute later, and an alarm's delay must run meanwhile.
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.stages.passing import Passing
+
 I8 = NDArray[np.int64]
 
 
 class Dating:
-    """The newest source time of each of `count` assets, and when it was first seen. Times are Unix ns."""
+    """The newest source time of each of `count` assets, and how long it has been so. Times are Unix ns."""
 
     def __init__(self, count: int) -> None:
-        self._source, self._received = np.zeros((2, count), np.int64)
+        self._source, self._since = np.zeros((2, count), np.int64)
+        self._passing = Passing(count)
 
     def carry(self, assets: I8, source: I8, received: int) -> I8:
         """When the rows of `assets` (i8[B], each once) are, whose newest source times are `source`, as of `received`.
 
-        It stays within the clock of the source, whatever that one says; where ours is set back, time stands still.
+        It stays within the clock of the source, whatever that one says, and whatever ours is set to meanwhile.
         """
-        same = source == self._source[assets]
-        since = np.where(same, self._received[assets], received)
-        self._source[assets], self._received[assets] = source, since
-        carried: I8 = source + np.maximum(received - since, 0)
+        passed = self._passing.step(assets, np.full(len(assets), received))
+        since = np.where(source == self._source[assets], self._since[assets] + passed, 0)
+        self._source[assets], self._since[assets] = source, since
+        carried: I8 = source + since
         return carried

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gateway.sdk.expression import Expression, Known
 from gateway.sdk.quality import UNCERTAIN
+from gateway.stages.passing import Passing
 
 SECOND: Final = 1_000_000_000
 _NEVER: Final = np.int64(-1)
@@ -63,11 +64,12 @@ class Operating:
         self.whens = tuple(whens)
         self.runs = np.array([Runs.YES if when is None else Runs.UNKNOWN for when in whens], np.uint8)
         self._always = np.array([when is None for when in whens])
-        self._seen, self._held = np.full((2, len(whens)), _NEVER)  # ns; instant of the last look, time that it has held
+        self._held = np.full(len(whens), _NEVER)  # ns that it has held
+        self._passing = Passing(len(whens))
 
     def take_over(self, old: "Operating") -> None:
         """Go on from another account of the same assets."""
-        self.runs, self._seen, self._held = old.runs, old._seen, old._held  # noqa: SLF001 - of its own class
+        self.runs, self._passing, self._held = old.runs, old._passing, old._held  # noqa: SLF001 - of its own class
 
     def look(
         self, assets: NDArray[np.int64], value: NDArray[np.float64], status: NDArray[np.uint32], time: int
@@ -82,28 +84,29 @@ class Operating:
         """
         stopped, started = list[int](), list[int]()
         alike: defaultdict[tuple[Expression, tuple[int, ...]], list[int]] = defaultdict(list)
-        for asset in assets[~self._always[assets]].tolist():
+        whose = assets[~self._always[assets]]
+        passed = dict(zip(whose.tolist(), self._passing.step(whose, np.full(len(whose), time)).tolist(), strict=True))
+        for asset in passed:
             when = self.whens[asset]
             assert when is not None  # noqa: S101 - those without are always judged
             alike[when.condition, when.rows].append(asset)
         for (condition, rows), members in alike.items():
             holds = condition([_known(row, value, status) for row in rows])
             for asset in members:
-                before, now = self.runs[asset], self._now(asset, holds, time)
+                before, now = self.runs[asset], self._now(asset, holds, passed[asset])
                 self.runs[asset] = now
                 if now != before and now in (Runs.NO, Runs.YES):
                     (started if now == Runs.YES else stopped).append(asset)
         runs = self.runs[assets] == Runs.YES
         return Look(assets[runs], assets[~runs], stopped, started)
 
-    def _now(self, asset: int, holds: Known, time: int) -> Runs:
-        when, seen, held = self.whens[asset], int(self._seen[asset]), int(self._held[asset])
+    def _now(self, asset: int, holds: Known, passed: int) -> Runs:
+        when, held = self.whens[asset], int(self._held[asset])
         assert when is not None  # noqa: S101 - the caller has looked
-        self._seen[asset] = time
         if not holds:
             self._held[asset] = _NEVER
             return Runs.UNKNOWN if holds is None else Runs.NO
-        self._held[asset] = held = 0 if held == _NEVER else held + max(0, time - seen)
+        self._held[asset] = held = 0 if held == _NEVER else held + passed
         return Runs.YES if held >= when.settle else Runs.SETTLING
 
 

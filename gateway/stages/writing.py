@@ -5,7 +5,7 @@ The same table comes from the command line, over MQTT and from an alarm's `then`
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -17,7 +17,6 @@ from gateway.stages.command import CommandError, instant, text_of
 SECOND: Final = 1_000_000_000
 OF_RULES: Final = "rule:"  # ids begin so that are of our own making: nobody else can use them up
 _LENGTHS: Final = {"action": 16, "id": 128, "tag": 256, "by": 128, "comment": 1024, "expires": 64, "token": 64}
-_KNOWN: Final = (*_LENGTHS, "value")
 _TEXT: Final = 250  # characters of a value: 125 registers
 
 
@@ -52,6 +51,7 @@ class Reason(StrEnum):
     DEVICE_REFUSES = "device-refuses"
     READ_BACK = "read-back"  # written, and the device holds something else
     NO_ANSWER = "no-answer"  # whether the device took it is not known
+    METHOD_FAILED = "method-failed"  # it was called, and says that it failed
     CHANGED = "changed"  # another configuration has taken over meanwhile
     INTERRUPTED = "interrupted"  # the gateway was ended while the write was under way
 
@@ -101,16 +101,7 @@ def parse(table: Mapping[str, Any], now: int, furthest: float, fault: str = "") 
     Raises:
         WriteError: MALFORMED, with what is wrong.
     """
-    if fault:
-        raise _malformed(fault)
-    unknown = sorted(set(table) - set(_KNOWN))
-    if unknown:
-        raise _malformed(f"'{unknown[0][:64]}' is unknown; a command has {', '.join(_KNOWN)}")
-    try:
-        text = {name: text_of(table, name, longest) for name, longest in _LENGTHS.items()}
-        expires = instant(text["expires"]) if text["expires"] else 0
-    except CommandError as error:
-        raise _malformed(str(error)) from error
+    text, expires = fields(table, _LENGTHS, ("value",), fault)
     action = text["action"] or Action.WRITE
     if action not in list(Action):
         raise _malformed(f"'{action}' is no action; there are {', '.join(Action)}")
@@ -126,9 +117,38 @@ def _complete(action: str, text: Mapping[str, str], expires: int, latest: int) -
         raise _malformed("tag is missing")
     if action == Action.WRITE and not text["id"]:
         raise _malformed("id is missing: without it a command that comes twice would be carried out twice")
-    if text["id"].startswith(OF_RULES):
+    check_once(text["id"], expires, latest, needed=action != Action.LOOK)
+
+
+def fields(
+    table: Mapping[str, Any], lengths: Mapping[str, int], others: Sequence[str], fault: str
+) -> tuple[dict[str, str], int]:
+    """The texts of a command and when it expires (Unix ns UTC, 0 for never). Raises WriteError (MALFORMED).
+
+    Args:
+        table: as it came.
+        lengths: longest text of each field.
+        others: fields that are no texts.
+        fault: why it cannot be read at all; empty where it can.
+    """
+    if fault:
+        raise _malformed(fault)
+    known = (*lengths, *others)
+    unknown = sorted(set(table) - set(known))
+    if unknown:
+        raise _malformed(f"'{unknown[0][:64]}' is unknown; a command has {', '.join(known)}")
+    try:
+        text = {name: text_of(table, name, longest) for name, longest in lengths.items()}
+        return text, instant(text["expires"]) if text["expires"] else 0
+    except CommandError as error:
+        raise _malformed(str(error)) from error
+
+
+def check_once(id_: str, expires: int, latest: int, *, needed: bool = True) -> None:
+    """Refuse an id of others' making, and what could be carried out late. Raises WriteError (MALFORMED)."""
+    if id_.startswith(OF_RULES):
         raise _malformed(f"ids that begin with {OF_RULES} are for writes that follow alarms")
-    if action != Action.LOOK and not expires:
+    if needed and not expires:
         raise _malformed("expires is missing: a command that was delayed must not be carried out late")
     if expires > latest:
         raise _malformed("expires lies further ahead than writes.expires allows; the clocks may differ")

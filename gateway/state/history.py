@@ -64,9 +64,12 @@ def states(path: Path) -> Mapping[str, str]:
 
 
 def raised(path: Path) -> Mapping[str, int]:
-    """When each alarm went active last, Unix ns UTC. Raises HistoryError as `read`."""
-    query = "SELECT asset, MAX(time) FROM history WHERE state = 'active-unacknowledged' GROUP BY asset"
-    return dict(_ask(path, query, ()))
+    """When each alarm went active last, Unix ns UTC; a clock may have been set back since the one before.
+
+    Raises HistoryError as `read`.
+    """
+    last = "SELECT MAX(number) FROM history WHERE state = 'active-unacknowledged' GROUP BY asset"
+    return dict(_ask(path, f"SELECT asset, time FROM history WHERE number IN ({last})", ()))  # noqa: S608 - our own
 
 
 def _ask(path: Path, query: str, values: Sequence[object]) -> list[tuple[Any, ...]]:

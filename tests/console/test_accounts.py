@@ -82,6 +82,25 @@ async def test_a_login_of_an_old_era_holds_no_longer(own: Accounts) -> None:
     assert own.by_cookie(cookie) is None, "who is removed is nobody"
 
 
+@pytest.mark.parametrize(("role", "stays"), [(Role.VIEWER, True), (Role.OPERATOR, False), (Role.ADMIN, False)])
+async def test_a_page_that_only_looks_on_keeps_the_login_of_a_viewer_and_of_nobody_else(
+    own: Accounts, role: Role, stays: bool
+) -> None:
+    own.users = {"otto": User("otto", role, "hash", change=False, made=1, era="first")}
+    cookie, who = await own.login("otto", "right", HERE)
+    clock = own._clock
+    assert isinstance(clock, FakeClock)
+    for _ in range(9):  # an idle login ends after 1000 s in this test, and so does the longest: 9 x 110 s
+        clock.advance(110.0)
+        assert own.still(who)
+    own.sessions._idle = 50.0
+    clock.advance(5.0)
+    assert own.still(who) is stays
+    clock.advance(10.0)
+    assert not own.still(who), "the longest that a login lasts holds for everybody"
+    assert own.by_cookie(cookie) is None
+
+
 async def test_who_changes_their_password_stays_and_their_other_logins_end(own: Accounts) -> None:
     cookie, who = await own.login("otto", "right", HERE)
     other, _ = await own.login("otto", "right", HERE)
@@ -144,6 +163,25 @@ async def test_what_was_changed_from_outside_is_noted_and_what_was_changed_here_
         ("user made", "user eve, admin"),
     ]  # fmt: skip
     assert secret not in str(noted)
+
+
+@pytest.mark.parametrize(
+    ("wall", "good"), [(0, True), (-60, True), (89 * 86400, True), (91 * 86400, False), (-2 * 86400, False)]
+)
+async def test_a_token_is_good_from_when_it_was_made_until_it_expires(own: Accounts, wall: int, good: bool) -> None:
+    secret, _ = await own.make_token("scada", Role.VIEWER, 90, "admin")
+    assert isinstance(own._clock, FakeClock)
+    own._clock.advance(1.0, wall)
+    assert bool(own.by_token(secret)) is good
+
+
+async def test_a_clock_in_1970_lets_no_token_in_that_has_expired(own: Accounts) -> None:
+    secret, _ = await own.make_token("scada", Role.VIEWER, 1, "admin")
+    assert isinstance(own._clock, FakeClock)
+    own._clock.advance(1.0, 2 * 86400.0)
+    assert own.by_token(secret) is None
+    own._clock.advance(1.0, 5.0 - own._clock.wall_ns() / 1e9)
+    assert own.by_token(secret) is None
 
 
 def test_a_token_is_never_taken_for_a_user() -> None:

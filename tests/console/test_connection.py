@@ -1,6 +1,8 @@
 """Who connects and says nothing, or says it too slowly, holds no place; real sockets against the server itself."""
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -151,6 +153,34 @@ async def test_who_begins_no_tls_has_no_more_places_than_others(monkeypatch: pyt
             await asyncio.wait_for(again.read(1), SOON)
         for _, one in (*own, (again, writer)):
             one.close()
+
+
+def test_who_begins_no_tls_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "HANDSHAKE", SOON)
+
+    async def silent() -> int:
+        async with serving(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            assert await ended(reader) == b""
+            writer.close()
+            return port
+
+    with asyncio.Runner(loop_factory=connection.PromptLoop) as runner:
+        assert runner.run(silent())
+
+
+def test_places_are_counted_and_so_is_who_finds_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "OF_ONE", 2)
+    places = server._bound("127.0.0.1:0")
+    with contextlib.ExitStack() as stack:
+        stack.callback(places.close)
+        own = [stack.enter_context(socket.create_connection(places.getsockname()[:2])) for _ in range(3)]
+        kept = [stack.enter_context(places.accept()[0]) for _ in own[:2]]
+        with pytest.raises(ConnectionAbortedError):
+            places.accept()
+        assert (places.taken, places.refused) == (2, 1)
+        kept[0].close()
+        assert places.taken == 1
 
 
 async def test_a_stream_that_has_ended_and_is_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from gateway.config.broker import MqttConfig
 from gateway.config.console import ConsoleConfig
 from gateway.console import server
 from gateway.console.server import Console
+from gateway.deliver.tls import tls_context
 from gateway.sdk.errors import ConfigError
 from tests.console.plant import ADMIN, Page, Plant, soon
 
@@ -70,6 +72,20 @@ def test_half_a_pair_is_refused_and_so_is_one_that_cannot_be_read(tmp_path: Path
     config = ConsoleConfig(listen="127.0.0.1:0", cert=tmp_path / "none.pem", key=tmp_path / "none.key")
     with pytest.raises(ConfigError, match=r"console\.cert"):
         server._tls(config)
+
+
+def test_a_key_that_only_root_may_read_says_how_a_service_gets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")  # root, who runs tests, may read everything
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", refuse)
+    own = ConsoleConfig(cert=tmp_path / "cert.pem", key=tmp_path / "key.pem")
+    with pytest.raises(ConfigError, match=r"hand it over with LoadCredential= \(docs/operations\.md, Private keys\)"):
+        server._tls(own)
+    with pytest.raises(ConfigError, match="LoadCredential="):
+        tls_context(MqttConfig(url="mqtts://broker", cert=own.cert, key=own.key))
 
 
 def test_an_address_that_is_taken_is_named_with_what_to_do(own: Plant) -> None:

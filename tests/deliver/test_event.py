@@ -1,6 +1,7 @@
 """Messages are valid against their published schemas, whatever odd values a device or a model comes up with."""
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.deliver.event import AlarmEvent, Class, Contribution, GatewayEvent, class_of, encode, rfc3339
+from gateway.deliver.event import AlarmEvent, Class, Contribution, GatewayEvent, class_of, dumps, encode, rfc3339
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "config/schema/event-1.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA, format_checker=jsonschema.FormatChecker())
@@ -120,3 +121,15 @@ def test_times_are_rfc_3339_of_one_width(time_ns: int, text: str) -> None:
 
 def test_classes_are_ordered_by_importance() -> None:
     assert [str(cls) for cls in Class] == ["alarm", "event", "telemetry"]
+
+
+@pytest.mark.parametrize("length", [200, 600, 1200, 20_000])
+def test_a_message_takes_the_memory_of_its_length(length: int) -> None:
+    message = {"text": "x" * length}
+    tracemalloc.start()
+    try:
+        kept = [dumps(message) for _ in range(100)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1.5 * sum(map(len, kept)) + 100 * len(kept)

@@ -104,7 +104,7 @@ def test_a_gateway_that_was_off_tells_the_last_step_only(tmp_path: Path) -> None
     assert len(rig.days(1)) == 1
 
 
-def test_a_clock_that_is_set_is_not_believed_at_once_and_nothing_is_told_twice(tmp_path: Path) -> None:
+def test_a_clock_that_is_set_is_not_believed_at_once(tmp_path: Path) -> None:
     clock = FakeClock()
     rig = Rig(tmp_path, certificate(clock, 100.0), clock=clock)
     rig.look()
@@ -113,10 +113,37 @@ def test_a_clock_that_is_set_is_not_believed_at_once_and_nothing_is_told_twice(t
     assert rig.look() == []
     rig.look(30.0, wall=95 * DAY)
     assert len(rig.look()) == 1  # it has stayed
-    rig.look(30.0, wall=-95 * DAY)
+
+
+def test_what_a_clock_that_was_ahead_has_told_is_told_again_in_its_time(tmp_path: Path) -> None:
+    clock = FakeClock()
+    rig = Rig(tmp_path, certificate(clock, 100.0), certificate(clock, 45.0, "own", "CD"), clock=clock)
+    rig.days(1)
+    assert len(rig.told) == 1  # the second within 60 days
+    rig.look(30.0, wall=365 * DAY)
+    assert ["has expired" in text for text in rig.look()] == [True, True]
+    rig.look(30.0, wall=-365 * DAY)
+    assert ["in 44 days" in text for text in rig.look()] == [True]
+    assert sum("server's" in text for text in rig.days(70)) == 2  # at 60 and at 30 days
+
+
+def test_a_clock_that_is_led_back_over_a_step_tells_nothing_twice(tmp_path: Path) -> None:
+    clock = FakeClock()
+    rig = Rig(tmp_path, certificate(clock, 60.0), clock=clock)
     rig.look()
-    rig.look(30.0, wall=95 * DAY)
-    assert rig.look() == []
+    assert len(rig.look(2.0)) == 1
+    for _ in range(10):
+        assert rig.look(10.0, wall=9.0 if rig.clock.monotonic() % 20 else 8.5) == []
+
+
+def test_a_clock_that_is_not_trusted_tells_nothing_of_certificates(tmp_path: Path) -> None:
+    clock, doubt = FakeClock(), "stepped"
+    rig = Rig(tmp_path, certificate(clock, 5.0), clock=clock)
+    rig.watch = CertificateWatch(clock, tmp_path, rig.log, lambda *one: rig.told.append(one), lambda: doubt)
+    rig.watch.watch([rig.adapter])
+    assert rig.days(1) == []
+    doubt = ""
+    assert len(rig.days(1)) == 1
 
 
 async def minute(rig: Rig) -> None:

@@ -127,3 +127,21 @@ def test_what_the_device_had_held_back_is_not_asked_for_and_ends_nothing() -> No
     rows, time = np.array([FIRST, FIRST, FIRST + 1, FIRST + 1], np.uint32), np.array([7_000, 8_000, 8_500, 9_000])
     assert some.outages[0].untold(rows, time).tolist() == [False, True, False, True]
     assert some.outages[0].since[0] == 5_000
+
+
+def test_a_device_whose_clock_was_set_back_has_gaps_again_before_it_is_where_it_was() -> None:
+    year = 365 * 86400 * 10**9
+    some = missed()
+    note(some, 2 * year, 0)
+    note(some, year, 0)
+    some.cut()
+    note(some, year + 10**10, 0)
+    [outage] = some.outages
+    assert (outage.missing()[0], outage.since[0]) == (True, year)
+
+
+def test_a_reading_that_comes_a_little_late_moves_nothing_back() -> None:
+    some = missed()
+    note(some, 10**12, 0)
+    note(some, 10**12 - 10**10, 0)
+    assert some.last[0] == 10**12

@@ -91,6 +91,18 @@ def test_a_span_of_it_is_read_segment_by_segment(tmp_path: Path) -> None:
         list(pieces(tmp_path, "one", ["a", "x"], (0, 1)))
 
 
+@pytest.mark.parametrize("by", [10**6, -(10**6)])
+def test_what_was_recorded_before_and_after_the_clock_was_set_is_found(tmp_path: Path, by: int) -> None:
+    rec, start = made(tmp_path, 8 * 1024), 2 * 10**6
+    for at in (*range(start, start + 120, 10), *range(start + 120 + by, start + 240 + by, 10)):
+        feed(rec, 10, at)
+    whole, _ = recorded(tmp_path, "one", TAGS[0])
+    for first in (start + 70, start + 120 + by, start + 210 + by):
+        found = [at for one, _ in pieces(tmp_path, "one", TAGS[0], (first, first + 29)) for at in one.tolist()]
+        assert found == list(range(first, first + 30))
+        assert first in whole
+
+
 def test_a_segment_that_holds_no_whole_row_is_passed_over(tmp_path: Path) -> None:
     feed(made(tmp_path), 10)
     [segment] = (tmp_path / "one").glob("*.rec")
