@@ -163,17 +163,18 @@ def _home(given: Path | None, own: Path) -> Iterator[Path]:
 
 
 async def _browse(browser: Browses, device: Device, args: argparse.Namespace) -> int:
-    output, looked_at = _output(browser, device, args), 0
+    output, looked_at, progress = _output(browser, device, args), 0, _Progress(filtered=args.match is not None)
     look = Look(args.start, args.depth, args.limit + 1, args.all, args.paths)
     async with contextlib.aclosing(browser.browse(device, look)) as parts:
         async for part in parts:
             for found in part[: args.limit - looked_at]:
                 if args.match is None or args.match.matches(found.path[1:]):
+                    progress.make_way()
                     output.tell(found)
             looked_at += len(part)
-            _progress(looked_at)
+            progress.show(looked_at)
     complete = looked_at <= args.limit
-    _progress(looked_at, end="\n")
+    progress.end()
     if not complete:
         complain(f"stopped after {args.limit} nodes and there are more: see --from, --depth and --limit")
     return OK if output.end() and complete else FAILED
@@ -187,7 +188,31 @@ def _output(browser: Browses, device: Device, args: argparse.Namespace) -> Outpu
     return Tree() if args.match is None else Paths()
 
 
-def _progress(count: int, end: str = "") -> None:
-    if sys.stderr.isatty() and not sys.stdout.isatty():
-        sys.stderr.write(f"\r{count} nodes{end}")
+class _Progress:
+    """How many nodes were looked at, on one line of a terminal: where what is found does not show it by itself."""
+
+    def __init__(self, *, filtered: bool) -> None:
+        self._shown = sys.stderr.isatty() and (filtered or not sys.stdout.isatty())
+        self._standing = False
+
+    def show(self, count: int) -> None:
+        """In place of what it said before."""
+        if self._shown:
+            sys.stdout.flush()  # what was found comes before it
+            self._write(f"\r{count} nodes")
+            self._standing = True
+
+    def make_way(self) -> None:
+        """Wipe it out, for a line of what was found (ECMA-48, erase in line)."""
+        if self._standing:
+            self._write("\r\x1b[K")
+            self._standing = False
+
+    def end(self) -> None:
+        """Leave the last number where it stands."""
+        if self._standing:
+            self._write("\n")
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
         sys.stderr.flush()

@@ -12,7 +12,8 @@ from typing import Any
 
 from gateway.deliver.event import rfc3339
 from gateway.operators.audit import Audit
-from gateway.operators.outcome import Outcome, Result
+from gateway.operators.known import Heard
+from gateway.operators.outcome import Outcome, Result, word
 from gateway.operators.plant import Order, Plant
 from gateway.sdk import Clock, DisconnectedError, Value, WriteRefusedError
 from gateway.stages.envelope import same
@@ -21,10 +22,9 @@ from gateway.state.audit import AuditError, KnownIdError, Record
 
 Tell = Callable[[str, str, str, Mapping[str, Any]], None]
 """Send an event: name, kind, text, fields."""
-Heard = Callable[[Outcome], None]
-_KINDS = {
-    Result.DONE: "write", Result.REFUSED: "write refused", Result.DIFFERS: "write differs",
-    Result.UNKNOWN: "write unknown", Result.ARMED: "write armed",
+_ENDS = {
+    Result.DONE: "", Result.REFUSED: " refused", Result.DIFFERS: " differs", Result.UNKNOWN: " unknown",
+    Result.ARMED: " armed",
 }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ class Writer:
         """Send the event; `name` is the device, or where there is none `command`."""
         fields = {**table, "via": via, "reason": outcome.reason, **outcome.more}
         fields.pop("token", None)  # it is for the sender alone
-        self._tell_plant(name, _KINDS[outcome.result], outcome.text, fields)
+        self._tell_plant(name, word(table) + _ENDS[outcome.result], outcome.text, fields)
 
 
 def noted(outcome: Outcome, kept: "asyncio.Future[Record]") -> Outcome:

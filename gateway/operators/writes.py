@@ -4,7 +4,6 @@ One write at a time for each device, off the data path. Whatever comes of a comm
 storm brought: that is counted, and stands there as one record.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,18 +13,17 @@ from gateway.config.schema import WritesConfig
 from gateway.deliver.event import rfc3339
 from gateway.operators.arming import Arming
 from gateway.operators.audit import Audit
+from gateway.operators.known import MOST, Heard, Known
 from gateway.operators.line import Line
-from gateway.operators.outcome import Outcome, Result, asked, unkeyed
+from gateway.operators.outcome import Outcome, Result, about, asked, unkeyed
 from gateway.operators.plant import Order, Plant
 from gateway.operators.storm import Storm
-from gateway.operators.writer import Heard, Tell, Writer, table_of
+from gateway.operators.writer import Tell, Writer, table_of
 from gateway.sdk import Clock
 from gateway.stages.envelope import Envelope
 from gateway.stages.writing import Action, Reason, WriteCommand, WriteError, parse
 
 NOBODY: Final = "command"  # the name of an event that belongs to no device
-_REMEMBERED: Final = 10_000  # ids
-_KEPT: Final = ("old", "read_back")
 Answer = dict[str, Any]
 Done = Callable[[Answer], None]
 
@@ -39,6 +37,9 @@ class Writes:
         config: bounds.
         clock: of the gateway.
         tell: sends an event.
+
+    Attributes:
+        known: commands by id; those of `gateway.operators.calls` too.
     """
 
     def __init__(self, plant: Plant, audit: Audit, config: WritesConfig, clock: Clock, tell: Tell) -> None:
@@ -46,8 +47,7 @@ class Writes:
         self.writer = Writer(plant, audit, clock, config.within, tell)
         self._arming = Arming(config.arm, clock.monotonic)
         self._storm = Storm(config.storm, clock.monotonic)
-        self._known: OrderedDict[str, Outcome] = OrderedDict()  # by id
-        self._open: dict[str, list[Heard]] = {}  # by id, of what is under way: who waits for it
+        self.known = Known()
         self.lines: dict[str, Line] = {}
         self.go_on()
 
@@ -63,23 +63,24 @@ class Writes:
         for name in gone:
             for order in self.lines.pop(name).leave():
                 text = f"{order.command.tag}: another configuration has taken over; ask again"
-                self._settle(order.command.id, Outcome.refusal(WriteError(Reason.CHANGED, text)))
+                self.known.settle(order.command.id, Outcome.refusal(WriteError(Reason.CHANGED, text)))
         return come, gone
 
     async def open(self) -> None:
         """Take up what an earlier run knew: ids, when tags were written last, and what was cut short."""
-        ends, latest = await self._audit.open(_REMEMBERED)
+        ends, latest = await self._audit.open(MOST)
         for tag, at in latest.items():
             self.plant.remember(tag, at)
         for record in ends:
-            outcome = self._known[record["id"]] = Outcome.of(record)
+            outcome = Outcome.of(record)
+            self.known.remember(record["id"], outcome)
             if record["kind"] == "intent":
                 self._conclude("outcome", record, record["via"], outcome, lambda _outcome: None)
 
     @property
     def waiting(self) -> int:
-        """Writes that wait for a device, or are under way."""
-        return len(self._open)
+        """Writes and calls that wait for a device, or are under way."""
+        return len(self.known)
 
     # -- the door ----------------------------------------------------------------------------------------------------
 
@@ -112,7 +113,7 @@ class Writes:
     def give(self, command: WriteCommand, via: str, heard: Heard, began: int = 0) -> None:
         """Take a command that has been read; `began`: when it was due, Unix ns UTC, now unless given."""
         write = command.action is Action.WRITE
-        if write and self._repeated(command, via, heard):
+        if write and self.known.repeats(command.id, partial(self._again, command, via, heard)):
             return
         try:
             envelope = self._envelope(command)
@@ -120,22 +121,11 @@ class Writes:
             order = Order(command, envelope, via, armed, began or self._clock.wall_ns())
             if write:
                 self.lines[self.plant.device(envelope)].put(order)
-                self._open[command.id] = [heard]
+                self.known.begin(command.id, heard)
             else:
                 self._look(order, heard)
         except WriteError as error:
             self._refuse(table_of(command), via, error, heard)
-
-    def _repeated(self, command: WriteCommand, via: str, heard: Heard) -> bool:
-        """Whether the command has come before; then it is answered by what came, or will come, of the first."""
-        again = partial(self._again, command, via, heard)
-        if command.id in self._open:
-            self._open[command.id].append(again)
-        elif command.id in self._known:
-            again(self._known[command.id])
-        else:
-            return False
-        return True
 
     def _again(self, command: WriteCommand, via: str, heard: Heard, first: Outcome) -> None:
         outcome = replace(first, repeated=True)
@@ -175,15 +165,7 @@ class Writes:
             try:
                 outcome = await self.writer.carry_out(order)
             finally:  # the gateway ends, or a fault of ours: who asked is told, and the id is never written again
-                self._settle(order.command.id, outcome)
-
-    def _settle(self, id_: str, outcome: Outcome) -> None:
-        kept = {name: value for name, value in outcome.more.items() if name in _KEPT}
-        self._known[id_] = replace(outcome, more=kept)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        for heard in self._open.pop(id_, ()):
-            heard(outcome)
+                self.known.settle(order.command.id, outcome)
 
     # -- books -------------------------------------------------------------------------------------------------------
 
@@ -208,7 +190,7 @@ class Writes:
     def _conclude(self, kind: str, table: Mapping[str, Any], via: str, outcome: Outcome, heard: Heard) -> None:
         """Count it, tell of it, put it down, answer."""
         self.writer.count(outcome)
-        device = str(table.get("tag", "")).partition(".")[0]
+        device = about(table).partition(".")[0]
         self.writer.tell(device if device in self.lines else NOBODY, table, via, outcome)
         record = outcome.record(kind, table, via, self._clock.wall_ns())
         self.writer.note(record if kind == "outcome" else unkeyed(record), outcome, heard)

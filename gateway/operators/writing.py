@@ -16,6 +16,9 @@ from gateway.deliver.ear import Reply, Request
 from gateway.deliver.event import SCHEMA
 from gateway.deliver.publisher import Publisher
 from gateway.operators.audit import Audit
+from gateway.operators.calling import Calling
+from gateway.operators.calls import Calls
+from gateway.operators.permits import Permits
 from gateway.operators.plant import Plant
 from gateway.operators.reflex import Reflexes
 from gateway.operators.writer import Tell
@@ -38,7 +41,10 @@ Parts = list[tuple[str, Callable[[], Awaitable[None]]]]
 
 @dataclass(frozen=True)
 class Around:
-    """What writing needs of the gateway: configuration, state folder, clock, log and health; `tell` sends events."""
+    """What writing needs of the gateway: configuration, state folder, clock, log and health; `tell` sends events.
+
+    `doubt` gives why the clock is not to be trusted now; empty: it is.
+    """
 
     root: Root
     state: Path
@@ -46,6 +52,7 @@ class Around:
     log: Log
     health: Health
     tell: Tell
+    doubt: Callable[[], str] = str
 
 
 class Writing:
@@ -56,6 +63,9 @@ class Writing:
         self.enabled, self._plant = config.enabled, plant
         self._audit = Audit(around.state / AUDIT, config.audit)
         self.writes = Writes(plant, self._audit, config, around.clock, around.tell)
+        permits = Permits(plant, around.clock)
+        calls = Calls(permits, self._audit, self.writes.known, config, around.clock, around.tell)
+        self.calling = Calling(permits, calls, around.state, around.root.gateway.id, around.log, enabled=config.enabled)
         self._reflexes = self._following(watch)
         self._inbox = Inbox(around.state, WRITES)
         self._answers: deque[tuple[str, Answer]] = deque(maxlen=_ANSWERS)
@@ -72,7 +82,10 @@ class Writing:
 
     def parts(self) -> Parts:
         """What the supervisor is to run: (name, part)."""
-        return [("writes", self._run), *map(self._part, self.writes.lines)] if self.enabled else []
+        if not self.enabled:
+            return []
+        calls: Parts = [("calls", self.calling.calls.run), ("calls asked for", self.calling.run)]
+        return [("writes", self._run), *calls, *map(self._part, self.writes.lines)]
 
     async def close(self) -> None:
         """Keep what waits."""
@@ -95,8 +108,8 @@ class Writing:
         return [self._part(device) for device in sorted(come)], [f"writes {device}" for device in gone]
 
     def _following(self, watch: Watch) -> Reflexes:
-        around = self._around
-        return Reflexes(watch, self.writes.give, self._plant.there, around.root.writes.expires, around.clock)
+        around, give = self._around, self.writes.give
+        return Reflexes(watch, give, self._plant.there, around.root.writes.expires, around.clock, around.doubt)
 
     async def _restore(self) -> None:
         with suppress(history.HistoryError):
@@ -112,6 +125,7 @@ class Writing:
         if self.enabled and publisher.ear is not None:
             self._publisher = publisher
             publisher.ear.add("write", self.hear)
+            self.calling.listen(publisher)
 
     def note(self, change: Transition) -> None:
         """An alarm has changed its state."""
@@ -158,6 +172,7 @@ class Writing:
 
     def samples(self) -> Iterable[Sample]:
         """For the metrics."""
+        yield from self.calling.samples()
         if not self.enabled:
             return
         writer = self.writes.writer

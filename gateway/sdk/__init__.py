@@ -4,9 +4,11 @@ from gateway.sdk import quality
 from gateway.sdk.adapter import API_VERSION, Adapter, Host, Log, PolledAdapter
 from gateway.sdk.batch import Batch, Kind, Rows, Sink
 from gateway.sdk.browse import Browses, Found, Look, Visit
+from gateway.sdk.call import Argument, Called, CallFailedError, CallRefusedError, Calls, Given, Signature
 from gateway.sdk.clock import Clock
-from gateway.sdk.config import Delay, DeviceConfig, Duration, Name, Rate, Size, Table, TagConfig
-from gateway.sdk.errors import ConfigError, DisconnectedError, FieldgateError
+from gateway.sdk.config import CallConfig, Delay, DeviceConfig, Duration, Name, Rate, Size, Table, TagConfig
+from gateway.sdk.errors import ConfigError, DisconnectedError, FieldgateError, denied
+from gateway.sdk.events import Acknowledges, Act, Occurrence
 from gateway.sdk.history import Gap, Memory, ReadsHistory
 from gateway.sdk.schedule import Schedule, next_due
 from gateway.sdk.tags import Connection, Device, Group, Tag, TagTable
@@ -14,9 +16,17 @@ from gateway.sdk.write import Value, WriteRefusedError, Writes, Written, check_r
 
 __all__ = [
     "API_VERSION",
+    "Acknowledges",
+    "Act",
     "Adapter",
+    "Argument",
     "Batch",
     "Browses",
+    "CallConfig",
+    "CallFailedError",
+    "CallRefusedError",
+    "Called",
+    "Calls",
     "Clock",
     "ConfigError",
     "Connection",
@@ -28,6 +38,7 @@ __all__ = [
     "FieldgateError",
     "Found",
     "Gap",
+    "Given",
     "Group",
     "Host",
     "Kind",
@@ -35,11 +46,13 @@ __all__ = [
     "Look",
     "Memory",
     "Name",
+    "Occurrence",
     "PolledAdapter",
     "Rate",
     "ReadsHistory",
     "Rows",
     "Schedule",
+    "Signature",
     "Sink",
     "Size",
     "Table",
@@ -52,6 +65,7 @@ __all__ = [
     "Writes",
     "Written",
     "check_range",
+    "denied",
     "next_due",
     "quality",
 ]

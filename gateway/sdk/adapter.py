@@ -7,6 +7,7 @@ connection, brings batches from it until it is lost, and closes it.
 import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -14,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 from gateway.sdk.batch import Batch, Sink
 from gateway.sdk.clock import Clock
 from gateway.sdk.config import DeviceConfig
+from gateway.sdk.events import Tell, unheard
 from gateway.sdk.schedule import Schedule
 from gateway.sdk.tags import Connection, Group
 
@@ -41,6 +43,7 @@ class Host:
     clock: Clock
     home: Path  # a folder of the adapter's own that survives restarts: certificates, limits learnt
     log: Log
+    tell: Tell = unheard  # what happens in a device, for the plant
 
 
 class Adapter(ABC):
@@ -68,6 +71,10 @@ class Adapter(ABC):
 
         One device of several on the connection that fails gives `Batch.failed` and is tried again: the others go on.
         """
+
+    def gauges(self) -> Mapping[str, float]:
+        """What stands now, for the metrics: names that end in `_standing`. Asked from another thread: only look."""
+        return {}
 
     @abstractmethod
     async def close(self) -> None:

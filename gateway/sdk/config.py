@@ -6,7 +6,7 @@ seconds, bytes and events per second. A program may give these as plain numbers;
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
@@ -150,6 +150,15 @@ class WriteConfig(Table):
     """The device must hold the value when it is read back; false for what resets itself."""
 
 
+class CallConfig(Table):
+    """One method that may be called, by whom, and how long it may take. What has no entry is never called."""
+
+    allow: list[Literal["cli", "mqtt"]] = Field(default=["cli"], min_length=1)
+    """Who may: cli (an operator at this machine), mqtt (the broker's rights say who)."""
+    within: Duration = Field(default=10.0, le=600)
+    """Longest wait for the answer; after it the outcome is not known, and the call is not made again."""
+
+
 class TagConfig(Table):
     """What every tag may say, whatever its adapter."""
 
@@ -213,3 +222,11 @@ class DeviceConfig(Table):
     def scans(self, _tag: TagConfig) -> bool:
         """Whether a tag is read at its period, in a group with others; False where its values come as they change."""
         return True
+
+    def calls(self) -> Mapping[str, CallConfig]:
+        """Its methods that may be called, by name."""
+        return {}
+
+    def acknowledgers(self) -> Collection[str]:
+        """The ways in, cli and mqtt, by which its conditions may be acknowledged."""
+        return ()

@@ -25,4 +25,8 @@ class Describes(Protocol):
     """An adapter whose devices say what their values mean."""
 
     def described(self) -> Mapping[str, Described]:
-        """What is known by now, by `device.tag`; tags of which nothing is said are left out. Read from any thread."""
+        """What is known by now, by `device.tag`; tags of which nothing is said are left out.
+
+        Asked often, and from any thread: give what you keep, as it is. It grows meanwhile, and is looked up by name
+        and length only; what has been said of a tag does not change.
+        """

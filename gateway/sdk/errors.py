@@ -16,3 +16,10 @@ class ConfigError(FieldgateError):
 
 class DisconnectedError(FieldgateError):
     """The other side is away: refused, silent, closed, or speaking rubbish. Trying again later is right."""
+
+
+def denied(error: Exception) -> str:
+    """What helps where a key or a certificate may not be read; "" against anything else. Appended to a message."""
+    if not isinstance(error, PermissionError):
+        return ""
+    return "; the gateway's user may not read it: hand it over with LoadCredential= (docs/operations.md, Private keys)"

@@ -7,19 +7,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, Never, cast
 
+import numpy as np
+
 from gateway.sdk import (
+    Act,
     Adapter,
     Batch,
+    Called,
     ConfigError,
     Connection,
     Device,
     DeviceConfig,
     DisconnectedError,
     Gap,
+    Given,
     Group,
     Host,
     Memory,
+    Occurrence,
     Schedule,
+    Signature,
     Sink,
     Tag,
     Value,
@@ -29,15 +36,18 @@ from gateway.sdk.browse import Found, Look, Visit
 from gateway.sdk.certificates import Certificate
 from gateway.sdk.described import Described
 from gateway.sdk.discover import Discovered, Pace, Place
+from gateway_opcua.annals import Annals
 from gateway_opcua.browse import browse, heading, visit
+from gateway_opcua.calling import Caller
 from gateway_opcua.config import DEFAULT_PORT, OpcuaDevice, OpcuaTag
-from gateway_opcua.describer import Describer, worth_telling
+from gateway_opcua.describer import Describer
 from gateway_opcua.discover import discover
 from gateway_opcua.doubt import Doubt
 from gateway_opcua.entrance import Entrance
 from gateway_opcua.history import History
 from gateway_opcua.keeper import Keeper
 from gateway_opcua.learner import Learner
+from gateway_opcua.listener import Listener
 from gateway_opcua.reader import Reader
 from gateway_opcua.session import Session
 from gateway_opcua.site import Site
@@ -67,9 +77,11 @@ class OpcuaAdapter(Adapter):
         self._session: Session | None = None
         self._entrance = Entrance(self._config, host, self.counters)
         self._standing: dict[int, Subscription] = {}
+        self._annals = Annals(connection.devices, host.clock.monotonic())
         self._server = ""  # that of the last session
         self._certificates: Sequence[Certificate] = ()
         self._reader: Reader | None = None
+        self._caller: Caller | None = None
         self._turn = asyncio.Lock()  # a small server is not asked twice at once: one scan or one write
 
     async def connect(self) -> None:
@@ -79,17 +91,18 @@ class OpcuaAdapter(Adapter):
         if session.url != self._server:
             self._standing.clear()
             self._server = session.url
-        self._reader = Reader(session, self._site)
+        self._reader, self._caller = Reader(session, self._site), Caller(session)
 
     async def run(self, sink: Sink) -> Never:
         """Bring batches until the session is lost: then DisconnectedError."""
         session, reader = self._connected()
         describer = Describer(session, reader.places, self.connection.devices, self._site)
-        jobs = [*session.jobs(), Learner(session).run(), describer.run()]
+        jobs = [*session.jobs(), Learner(session).run(), describer.run(), self._entrance.way_back(session)]
         if polled := [group for group in self.connection.groups if group.scanned]:
             jobs.append(self._poll(reader, polled, sink))
-        if subscribed := self._subscribed():
-            jobs.append(Subscriber(session, reader, subscribed, self._site, self._standing).run(sink))
+        listener = Listener(session, self._site, self._annals)
+        if (subscribed := self._subscribed()) or listener.wanted:
+            jobs.append(Subscriber(session, reader, subscribed, self._site, self._standing, listener).run(sink))
         await together(jobs)
 
     async def close(self) -> None:
@@ -100,11 +113,36 @@ class OpcuaAdapter(Adapter):
             if not self._entrance.left(session):
                 self._standing.clear()
 
+    def gauges(self) -> Mapping[str, float]:
+        """As `gateway.sdk.Adapter.gauges`."""
+        standing = list(self._standing.values()) if self._session else []
+        return {
+            "sessions_standing": int(self._session is not None),
+            "subscriptions_standing": len(standing),
+            "items_standing": sum(int(np.count_nonzero(one.items)) for one in standing),
+        }
+
     async def write(self, tag: Tag, value: Value) -> Written:
         """As `gateway.sdk.Writes`: one at a time, between two scans."""
         session, reader = self._connected()
         async with self._turn:
             return await write(session, reader.places, tag, value)
+
+    async def signature(self, device: Device, method: str) -> Signature:
+        """As `gateway.sdk.Calls`."""
+        return await self._calls().signature(device, method)
+
+    async def call(self, device: Device, method: str, arguments: Mapping[str, Given]) -> Called:
+        """As `gateway.sdk.Calls`: beside the scans, for a method may take its time."""
+        return await self._calls().call(device, method, arguments)
+
+    def standing(self) -> Mapping[str, Occurrence]:
+        """As `gateway.sdk.Acknowledges`."""
+        return self._annals.standing()
+
+    async def acknowledge(self, device: Device, condition: str, act: Act, words: str) -> Called:
+        """As `gateway.sdk.Acknowledges`."""
+        return await self._calls().acknowledge(device, self._annals.last(device, condition), act, words)
 
     async def remembers(self) -> Sequence[Memory]:
         """As `gateway.sdk.ReadsHistory`."""
@@ -116,7 +154,7 @@ class OpcuaAdapter(Adapter):
 
     def described(self) -> Mapping[str, Described]:
         """As `gateway.sdk.described.Describes`."""
-        return worth_telling(self._site.described)
+        return self._site.told
 
     @classmethod
     def keeper(cls, home: Path, now: dt.datetime) -> Keeper:
@@ -155,6 +193,11 @@ class OpcuaAdapter(Adapter):
     def _history(self) -> History:
         session, reader = self._connected()
         return History(session, reader.places, self._site)
+
+    def _calls(self) -> Caller:
+        self._connected()
+        assert self._caller is not None  # noqa: S101 - made with the reader
+        return self._caller
 
     def _connected(self) -> tuple[Session, Reader]:
         if self._session is None or self._reader is None:

@@ -22,6 +22,8 @@ from asyncua.ua.uaerrors import UaStatusCodeError
 
 from gateway.sdk import Clock
 from gateway_opcua.codec import (
+    CALL_REQUEST,
+    CALL_RESPONSE,
     PUBLISH_REQUEST,
     PUBLISH_RESPONSE,
     READ_REQUEST,
@@ -64,6 +66,9 @@ class Channel(Protocol):
 
     async def history(self, request: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
         """The HistoryReadResponse to `request`, which has no header yet. Raises as `read`."""
+
+    async def call(self, request: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
+        """The CallResponse to `request`, which has no header yet. Raises as `read`."""
 
     def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
         """Send one PublishRequest; its response comes when the server has something to say."""
@@ -149,6 +154,10 @@ class FastChannel:
         """The HistoryReadResponse to `request`."""
         return await self._call(HISTORY_REQUEST, request, timeout)
 
+    async def call(self, request: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - also a hint for the server
+        """The CallResponse to `request`."""
+        return await self._call(CALL_REQUEST, request, timeout)
+
     def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
         """Send one PublishRequest, without a hint: the server may keep it as long as it has nothing to say."""
         return self._send(PUBLISH_REQUEST, publish_request(acknowledged), 0)[1]
@@ -206,6 +215,13 @@ class PublicChannel:
         async with asyncio.timeout(timeout):
             results = await self._session.history_read(parameters)
         return _response(HISTORY_RESPONSE) + _array(results)
+
+    async def call(self, request: bytes, timeout: float) -> bytes:  # noqa: ASYNC109 - as FastChannel.call
+        """The CallResponse to `request`."""
+        parameters = struct_from_binary(ua.CallParameters, Buffer(request))
+        async with asyncio.timeout(timeout):
+            results = await self._session.call(parameters.MethodsToCall)
+        return _response(CALL_RESPONSE) + _array(results)
 
     def publish(self, acknowledged: Acknowledged) -> asyncio.Future[SupportsBytes]:
         """Send one PublishRequest."""

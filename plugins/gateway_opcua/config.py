@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from gateway.sdk import Delay, Duration, Name, TagConfig
 from gateway_opcua import browsepath, nodeid
-from gateway_opcua.secured import SecuredDevice, several
+from gateway_opcua.eventful import EventfulDevice, node_id
+from gateway_opcua.secured import several
 
 DEFAULT_PORT = 4840  # registered with IANA for opc.tcp
 
@@ -31,11 +32,6 @@ Mode = Literal["read", "subscribe"]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 
 
-def _node(text: str) -> str:
-    nodeid.parse(text)
-    return text.strip()
-
-
 def _path(text: str) -> str:
     browsepath.parse(text)
     return text
@@ -44,7 +40,7 @@ def _path(text: str) -> str:
 class OpcuaTag(TagConfig):
     """One variable of an OPC UA server."""
 
-    node: Annotated[str, AfterValidator(_node)] | None = None
+    node: Annotated[str, AfterValidator(node_id)] | None = None
     """Node id in the standard form: ns=2;s=Heater.Temp, ns=2;i=1001, nsu=http://maker/line;s=Heater.Temp, i=2258."""
     path: Annotated[str, AfterValidator(_path)] | None = None
     """In place of node: the way from the root folder, /Objects/2:Boiler/Temp or /Objects/nsu=http://maker/line;Boiler/Temp."""
@@ -84,25 +80,25 @@ class OpcuaTag(TagConfig):
         return browsepath.parse(self.path) if self.path is not None else nodeid.parse(self.node or "")
 
 
-class OpcuaDevice(SecuredDevice):
+class OpcuaDevice(EventfulDevice):
     """A device behind an OPC UA server. Devices with the same server, security and user share one session."""
 
     connect: Endpoint
     """The server: opc.tcp://host:port or opc.tcp://host:port/path; port 4840 unless given."""
     backup: Annotated[list[Endpoint], BeforeValidator(several)] = Field(default=[])
-    """Another server that knows the same nodes, or several; each in its turn when the one before does not answer."""
+    """Another server that knows the same nodes, or several: each in its turn, and back to the first when it is well."""
     mode: Mode = "read"
     """read: asked for every value in every period; subscribe: the server tells what has changed."""
     timeout: Duration = 4.0
     """Longest wait for the answer to one request."""
     queue: int = Field(default=1, ge=1, le=1000)
     """subscribe: values that the server keeps per tag between two messages; with 1 the newest wins."""
-    server_time: bool = False
-    """Telemetry bears the server's time of each value too, beside that of its source; 8 bytes more to read a value."""
     retry: Duration = 30.0
     """subscribe: wait before a tag that the server refused is tried again; doubled each time, up to ten minutes."""
     uncertain: Uncertain = "keep"
     """Values that the server calls uncertain: kept as they are, taken for good, or for bad and without a number."""
+    server_time: bool = False
+    """Telemetry bears the server's time of each value too, beside that of its source; 8 bytes more to read a value."""
     history: Delay = 86400.0
     """Longest outage that is filled in from what the server remembers, where it does; 0s: none is."""
     history_rate: int = Field(default=1000, ge=1)

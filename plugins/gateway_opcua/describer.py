@@ -21,6 +21,7 @@ _PAUSE: Final = 0.5  # s between two calls: 0.3 % of a core; 1,000 variables tak
 _AGAIN, _MAX_WAIT = 60.0, 600.0  # s until variables that were not there are looked for again; doubled each time
 _SURE: Final = 2.0  # s in which everybody notices that a session is lost
 _BELOW: Final = 500  # references of all variables asked together
+_NOTHING: Final = Described()
 
 
 class Describer:
@@ -65,16 +66,13 @@ class Describer:
         await self._looks.look(nodes, _BELOW)
         for row, node in zip(rows, nodes, strict=True):
             if not status.not_for_us(node.reads["status"]):
-                self._site.described[self.names[row]] = described(node.reads)
+                self._learnt(self.names[row], described(node.reads))
+
+    def _learnt(self, name: str, said: Described) -> None:
+        self._site.described[name] = said
+        if said != _NOTHING:
+            self._site.told[name] = said
 
     async def _pause(self, seconds: float) -> None:
         clock = self._site.host.clock
         await clock.sleep_until(clock.monotonic() + seconds)
-
-
-def worth_telling(known: dict[str, Described]) -> dict[str, Described]:
-    """Those of which the server says anything."""
-    return {name: one for name, one in known.copy().items() if one != _NOTHING}
-
-
-_NOTHING: Final = Described()

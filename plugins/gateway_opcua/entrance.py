@@ -5,10 +5,11 @@ there are others that know the same nodes, all are tried in turn.
 """
 
 from collections import Counter, deque
-from typing import Final
+from typing import Final, Never
 
 from gateway.sdk import DisconnectedError, Host
 from gateway_opcua.config import OpcuaDevice
+from gateway_opcua.homeward import until_well
 from gateway_opcua.session import Session
 
 _FIRST, _LONGEST = 5.0, 60.0  # s; a session that somebody left behind is free after a minute on most servers
@@ -21,6 +22,7 @@ class Entrance:
     def __init__(self, config: OpcuaDevice, host: Host, counters: Counter[str]) -> None:
         self._host, self._counters = host, counters
         self._servers = deque(config.model_copy(update={"connect": url}) for url in config.servers)
+        self._config = config
         self._lost: Session | None = None
         self._wait, self._due, self._why = 0.0, float("-inf"), ""
 
@@ -40,6 +42,13 @@ class Entrance:
         self._wait = 0.0
         self._counters["sessions_resumed_total" if session.resumed else "sessions_total"] += 1
         return session
+
+    async def way_back(self, session: Session) -> Never:
+        """Raises DisconnectedError when the first server is well again, which is then the next to be tried."""
+        await until_well(session, self._config, self._host)
+        while self._servers[0].connect != self._config.connect:
+            self._servers.rotate(-1)
+        raise DisconnectedError(f"{session.url}: back to {self._config.connect}, which is well again")
 
     def left(self, session: Session) -> bool:
         """Take note of a session that was closed; whether it may be taken up, with its subscriptions."""

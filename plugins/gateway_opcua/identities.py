@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from gateway.sdk import DisconnectedError
+from gateway.sdk import DisconnectedError, denied
 from gateway_opcua.certificates import read_certificate
 from gateway_opcua.judgement import in_force
 
@@ -27,7 +27,8 @@ def load_user(path: Path, key: Path, now: dt.datetime) -> User:
     try:
         private = load_pem_private_key(key.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
-        raise DisconnectedError(f"user_key: {key} is no private key in PEM without a password: {error}") from error
+        why = f"{error}{denied(error)}"
+        raise DisconnectedError(f"user_key: {key} is no private key in PEM without a password: {why}") from error
     if not isinstance(private, rsa.RSAPrivateKey) or private.public_key() != certificate.public_key():
         raise DisconnectedError(f"user_key: {key} is not the RSA key of {path}")
     for finding in in_force(certificate, now, "it"):

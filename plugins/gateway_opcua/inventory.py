@@ -31,7 +31,7 @@ class Inventory:
     """Looks at nodes of one session."""
 
     def __init__(self, session: Session, *, everything: bool, values: bool = True) -> None:
-        """`everything`: the Server object and properties too; `values`: what the variables hold, and not only declare."""
+        """`everything`: the Server object and properties too; `values`: what variables hold, and not only declare."""
         self._session, self._everything, self._values = session, everything, values
         self._timeouts = 0
         self._type_names: dict[str, str] = {}

@@ -83,7 +83,8 @@ _OBJECTS: Final[list[tuple[type | tuple[type, ...], Callable[[Any], Any]]]] = [
     (UUID, str),
     (datetime, lambda value: value.isoformat().replace("+00:00", "Z")),
     (ua.LocalizedText, lambda value: value.Text),
-    ((ua.NodeId, ua.QualifiedName), lambda value: value.to_string()),
+    (ua.NodeId, lambda value: value.to_string()),
+    (ua.QualifiedName, lambda value: f"{value.NamespaceIndex}:{value.Name or ''}"),
     (ua.StatusCode, lambda value: value.value),
     ((ua.Variant, ua.DataValue, ua.XmlElement), lambda value: plain(value.Value)),
 ]

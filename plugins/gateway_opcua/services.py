@@ -12,18 +12,21 @@ from typing import Any, Final, SupportsBytes, TypeVar
 from asyncua import ua
 from asyncua.client.client import Client
 from asyncua.client.ua_session import UaSession
+from asyncua.common.utils import Buffer
 from asyncua.crypto.uacrypto import InvalidSignature  # type: ignore[attr-defined]  # defined there, for mypy twice
-from asyncua.ua.ua_binary import struct_to_binary
+from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from asyncua.ua.uaerrors import UaError, UaStatusCodeError
 
 from gateway.sdk import DisconnectedError
 from gateway_opcua import channel, nodeid, status
-from gateway_opcua.codec import ReadPlan, ServiceFaultError
+from gateway_opcua.codec import CALL_RESPONSE, ReadPlan, ServiceFaultError, content_of
 from gateway_opcua.columns import Columns
 from gateway_opcua.config import OpcuaDevice
 from gateway_opcua.past import Told, decode_history
+from gateway_opcua.plain import FOREIGN as UNREADABLE
 from gateway_opcua.security import Security
 from gateway_opcua.structures import Structures
+from gateway_opcua.wire import CodecError
 
 FOREIGN: Final = (OSError, UaError, InvalidSignature, ValueError, struct.error)  # TimeoutError is an OSError
 NAMESPACES: Final = 2255  # NamespaceArray (Part 6 Annex A)
@@ -77,6 +80,22 @@ class Services:
         except ServiceFaultError as fault:
             self.check(fault)
             raise
+
+    async def call(self, methods: list[ua.CallMethodRequest], timeout: float) -> list[ua.CallMethodResult]:  # noqa: ASYNC109 - also a hint for the server
+        """Call methods, once. Raises as `read`; after TimeoutError nobody knows whether they were called."""
+        opened = self._opened()
+        with self.translated(timeouts=False, faults=False):
+            body = await opened.call(struct_to_binary(ua.CallParameters(methods)), timeout)
+        try:
+            content_of(body, CALL_RESPONSE)
+            results = struct_from_binary(ua.CallResponse, Buffer(body)).Results or []
+        except ServiceFaultError as fault:
+            self.check(fault)
+            raise
+        except UNREADABLE as error:
+            raise CodecError(f"the answer to a call cannot be read: {error}") from error
+        self.expect(len(results), len(methods))
+        return list(results)
 
     def publish(self, acknowledged: channel.Acknowledged) -> asyncio.Future[SupportsBytes]:
         """Send one PublishRequest. Raises DisconnectedError."""

@@ -27,6 +27,7 @@ class Site:
         timed: ids of the devices whose server time is wanted beside the source time.
         unfiltered: tags, as `device.tag`, of which it was told that the server does not filter them as asked.
         described: what the server says of the tags, by `device.tag`, as far as it was asked.
+        told: of these, the ones of which it says anything.
     """
 
     host: Host
@@ -37,6 +38,7 @@ class Site:
     timed: frozenset[int] = frozenset()
     unfiltered: set[str] = field(default_factory=set)
     described: dict[str, Described] = field(default_factory=dict)
+    told: dict[str, Described] = field(default_factory=dict)
 
     def times(self, devices: Iterable[int]) -> int:
         """Which times to ask for (TimestampsToReturn) where `devices` are read together."""

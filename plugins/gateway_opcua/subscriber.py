@@ -17,6 +17,7 @@ from gateway_opcua import status
 from gateway_opcua.codec import PublishDecoder, Published, ServiceFaultError
 from gateway_opcua.columns import FILETIME_EPOCH, Columns
 from gateway_opcua.items import Items
+from gateway_opcua.listener import Listener
 from gateway_opcua.reader import Reader
 from gateway_opcua.resume import republish, transfer
 from gateway_opcua.session import Session
@@ -43,16 +44,17 @@ class Subscriber:
         devices: Sequence[Device],
         site: Site,
         standing: dict[int, Subscription],
+        listener: Listener,
     ) -> None:
-        """`devices`: those that are subscribed to; `standing`: their subscriptions by id, those of before included."""
+        """`devices`: those that are subscribed to; `standing`: the subscriptions by id, those of before included."""
         self._session, self._reader, self._site = session, reader, site
         self._groups = [group for device in devices for group in device.groups]
-        self._owner = np.full(max(group.rows.stop for group in self._groups), _NOBODY)
+        self._owner = np.full(max((group.rows.stop for group in self._groups), default=0), _NOBODY)
         for group in self._groups:
             self._owner[group.rows] = group.device
         self._items = Items(session, reader.places, devices, site)
         self._decoder = PublishDecoder()
-        self._subscriptions = standing
+        self._subscriptions, self._listener = standing, listener
         self._unheard: set[int] = set()  # subscriptions taken up that have not yet told all that they kept
         self._kind = Kind.DATA  # of what is told: until then it is of the past
         self._arrived: list[tuple[int, int]] = []  # messages to acknowledge
@@ -60,18 +62,21 @@ class Subscriber:
 
     async def run(self, sink: Sink) -> Never:
         """Take up the subscriptions or make new ones, and pass on what comes. Raises DisconnectedError."""
-        if await self._take_up(sink):
-            await together([self._listen(sink), self._watch_items(sink), self._tell_again(sink), self._refresh(sink)])
-        await self._subscribe(await self._read_all(self._groups, sink, "the first read failed"))
-        await together([self._listen(sink), self._watch_items(sink), self._tell_again(sink)])
+        taken_up = await self._take_up(sink)
+        if not taken_up:
+            await self._subscribe(await self._read_all(self._groups, sink, "the first read failed"))
+        jobs = [self._listen(sink), self._watch_items(sink), self._tell_again(sink), *self._listener.jobs()]
+        await together([*jobs, self._refresh(sink)] if taken_up else jobs)
 
     async def _take_up(self, sink: Sink) -> bool:
         """Go on with the subscriptions of before, first with what was sent and never arrived."""
         standing = self._subscriptions
         whole = sum(len(one.rows) for one in standing.values()) == sum(len(group) for group in self._groups)
+        whole &= self._listener.wanted == any(not one.groups for one in standing.values())
         if not (whole and await transfer(self._session, standing)):
             standing.clear()
             return False
+        self._listener.take_up(standing)
         self._kind = Kind.HISTORY
         for subscription in list(standing.values()):
             subscription.heard = self._site.host.clock.monotonic()
@@ -119,6 +124,7 @@ class Subscriber:
             if fault.code != status.BAD_TOO_MANY_SUBSCRIPTIONS:
                 raise DisconnectedError(f"{self._session.url}: no subscription ({status.name(fault.code)})") from fault
             await self._create_fewer(kinds)
+        await self._listener.begin(self._subscriptions)
 
     async def _create_fewer(self, kinds: NDArray[np.uint8]) -> None:
         """A small server: one subscription per period must do."""
@@ -222,6 +228,7 @@ class Subscriber:
         self._tell(subscription, message, sink)
         if not whole:
             await self._read_all(subscription.groups, sink, "cannot read what a lost message said")
+            self._listener.lose()
         if not message.more:
             self._unheard.discard(subscription.id)
             self._confirm(subscription, self._site.host.clock.wall_ns(), sink)
@@ -231,12 +238,13 @@ class Subscriber:
         sent = max(0, message.published - FILETIME_EPOCH) * 100
         lag = max(0, self._site.host.clock.wall_ns() - sent) if sent else 0
         self._site.counters["publish_messages_total"] += 1
-        self._site.counters["publish_lag_milliseconds_total"] += lag // 1_000_000
+        self._site.counters["publish_lag_seconds_total"] += lag / 1e9  # type: ignore[assignment] # typed for whole ones
 
     def _tell(self, subscription: Subscription, message: Published, sink: Sink) -> None:
         if not message.keep_alive:
             self._arrived.append((message.subscription, message.sequence))
         received = self._site.host.clock.wall_ns()
+        self._listener.hear(message.events)
         for rows, columns in message.changes:
             self._deliver(subscription, rows, columns, received, sink)
 

@@ -1,8 +1,9 @@
 """An OPC UA server in a process of its own: `python asyncua_server.py PORT [NODES [NAMESPACES]]`.
 
 It takes commands by line on stdin: add NAME | model NAME | doubt NAME | delete NAME | write NAME VALUE |
-tick PERIOD COUNT | grow NAME. Each is answered with a line, as is the start. After `tick` the first COUNT nodes count
-up, once in PERIOD, and the server keeps their history; `grow` adds a node in a namespace of its own.
+tick PERIOD COUNT | grow NAME | count sessions | silence all | level NUMBER | age SECONDS COUNT | fill SECONDS COUNT.
+Each is answered with a line, as is the start. After `tick` the first COUNT nodes count up, once in PERIOD, and the
+server keeps their history; `grow` adds a node in a namespace of its own; the others are those of `deeds`.
 """
 
 import asyncio
@@ -24,6 +25,9 @@ from asyncua.crypto.permission_rules import User, UserRole
 from asyncua.server.server import Server
 from asyncua.server.user_managers import UserManager
 from cryptography.x509.oid import ExtendedKeyUsageOID
+
+sys.path.insert(0, str(Path(__file__).parents[3]))  # it runs as a script
+from tests.plugins.gateway_opcua.deeds import DEEDS
 
 BAD_SENSOR_FAILURE, UNCERTAIN_SENSOR_NOT_ACCURATE = 0x808C0000, 0x40930000
 URI = "http://fieldgate.test/line"
@@ -193,6 +197,8 @@ async def _obey(server: Server, folder: Node, nodes: dict[str, Node], index: int
         elif verb == "grow":
             late = await server.register_namespace("urn:late")
             await folder.add_variable(_node(name, late), name, 1.0)
+        elif verb in DEEDS:
+            _say(await DEEDS[verb](server, nodes, name, *rest) or "")
         elif verb == "tick":
             ticking = [nodes[f"N{i}"] for i in range(int(rest[0]))]
             await server.historize_node_data_change(ticking, period=dt.timedelta(hours=3))

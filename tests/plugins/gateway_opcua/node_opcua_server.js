@@ -1,6 +1,7 @@
 // A server of another maker (node-opcua): `node node_opcua_server.js PORT PKI_FOLDER [NODES]`. Commands by line on stdin:
-// write NAME VALUE | delete NAME | tick PERIOD COUNT | race NAME COUNT. Each is answered with "done"; the start with "ready". After tick the
-// first COUNT nodes count up, once in PERIOD (s), and the server keeps their history.
+// write NAME VALUE | delete NAME | tick PERIOD COUNT | race NAME COUNT | count sessions | silence all. Each is answered with "done"; the start
+// with "ready". After tick the first COUNT nodes count up, once in PERIOD (s), and the server keeps their history. count says how many sessions
+// and subscriptions there are; after silence the subscriptions of now publish no more, not even that they live.
 const path = require("node:path");
 const readline = require("node:readline");
 const { OPCUAServer } = require("node-opcua-server");
@@ -62,6 +63,8 @@ async function main() {
     if (verb === "write") nodes[name].setValueFromSource({ dataType: "Double", value: Number(value) });
     if (verb === "tick") tick(server.engine.addressSpace, nodes, Number(name) * 1000, Number(value));
     if (verb === "race") race(nodes[name], Number(value));
+    if (verb === "count") console.log(server.engine.currentSessionCount, server.engine.currentSubscriptionCount);
+    if (verb === "silence") silence(server.engine);
     if (verb === "delete") server.engine.addressSpace.deleteNode(nodes[name].nodeId);
     console.log("done");
   }
@@ -96,6 +99,12 @@ function tick(space, nodes, period, count) {
     setTimeout(step, period); // never two at once: what samples the nodes would see the second one only
   }
   step();
+}
+
+function silence(engine) {
+  for (const session of Object.values(engine._sessions)) {
+    for (const subscription of session.publishEngine.subscriptions) clearInterval(subscription.timerId);
+  }
 }
 
 // A thousand changes a second, `count` of them, whatever the timers do.

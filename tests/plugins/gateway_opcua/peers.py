@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,17 +30,29 @@ class Process:
     popen: subprocess.Popen[str]
 
     def tell(self, command: str) -> None:
+        self.ask(command)
+
+    def ask(self, command: str) -> str:
+        """Have it do something; what it said to that."""
         assert self.popen.stdin is not None
         self.popen.stdin.write(command + "\n")
         self.popen.stdin.flush()
-        self.wait_for("done")
+        return self.wait_for("done")
 
-    def wait_for(self, word: str) -> None:
+    def wait_for(self, word: str) -> str:
+        """What it said on the line before."""
         assert self.popen.stdout is not None
+        said = ""
         for line in self.popen.stdout:
             if line.strip() == word:
-                return
+                return said
+            said = line.strip()
         raise RuntimeError(f"the server ended before it said {word!r}")
+
+    def count(self) -> tuple[int, int]:
+        """Sessions and subscriptions that the server has now."""
+        sessions, subscriptions = self.ask("count sessions").split()
+        return int(sessions), int(subscriptions)
 
     def stop(self) -> None:
         self.popen.kill()
@@ -77,25 +89,35 @@ def install_node_opcua() -> str | None:
     return npm.install(NODE, NODE_PACKAGE, scripts=True)
 
 
-def start_node_opcua(port: int, sessions: int = 100) -> contextlib.AbstractContextManager[Process]:
+def start_node_opcua(port: int, sessions: int = 100, nodes: int = 300) -> contextlib.AbstractContextManager[Process]:
     """`sessions`: how many there may be at one time."""
-    command = ["node", str(HERE / "node_opcua_server.js"), str(port), str(NODE / "pki")]
+    command = ["node", str(HERE / "node_opcua_server.js"), str(port), str(NODE / "pki"), str(nodes)]
     return start(command, port, os.environ | {"NODE_PATH": str(NODE / "node_modules"), "MAX_SESSIONS": str(sessions)})
+
+
+def start_alarming(port: int) -> contextlib.AbstractContextManager[Process]:
+    """node-opcua with alarms and methods."""
+    command = ["node", str(HERE / "alarming_node_opcua.js"), str(port), str(NODE / "pki")]
+    return start(command, port, os.environ | {"NODE_PATH": str(NODE / "node_modules")})
 
 
 @dataclass
 class Relay:
     """Passes TCP on to `target`; stopped, it refuses and has closed what was open.
 
-    `hold` swallows the answers, `delay` (s) makes them late.
+    `hold` swallows the answers, `delay` (s) makes them late, `damage` makes others of their bytes, and a way that is
+    `broken` has no far side any more, though nobody was told.
     """
 
     target: int
     port: int
     hold: bool = False
     delay: float = 0.0
+    damage: Callable[[bytes], AsyncIterator[bytes]] | None = None
+    broken: bool = False
     _server: asyncio.Server | None = None
     _pipes: set[asyncio.Task[None]] = field(default_factory=set)
+    _far: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def start(self) -> None:
         if self._server is None:
@@ -118,6 +140,7 @@ class Relay:
         self._pipes.add(task)
         task.add_done_callback(self._pipes.discard)
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.target)
+        self._far.add(far_writer)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pipe(reader, far_writer, answers=False))
@@ -125,6 +148,7 @@ class Relay:
         except* (OSError, asyncio.CancelledError):
             pass
         finally:
+            self._far.discard(far_writer)
             writer.transport.abort()
             far_writer.transport.abort()
 
@@ -132,7 +156,31 @@ class Relay:
         while data := await reader.read(65536):
             if answers:
                 await asyncio.sleep(self.delay)
-            if not (answers and self.hold):
-                writer.write(data)
-                await writer.drain()
+            if not (self.broken or (answers and self.hold)):
+                async for piece in self.damage(data) if answers and self.damage else _whole(data):
+                    writer.write(piece)
+                    await writer.drain()
+        while self.broken:  # noqa: ASYNC110 - nobody hears that the far side has gone
+            await asyncio.sleep(0.05)
         raise ConnectionResetError
+
+    def break_off(self) -> None:
+        """The far side is gone, as after a power cut: what was open stays open here and is answered by nobody."""
+        self.broken = True
+        for far in self._far:
+            far.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def relaying(target: int) -> AsyncIterator[Relay]:
+    """A way to `target` that can be cut, and is at the end."""
+    relay = Relay(target, free_port())
+    await relay.start()
+    try:
+        yield relay
+    finally:
+        await relay.stop()
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -37,7 +37,9 @@ TABLE: list[tuple[dict[str, Any], set[Flaw], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("wish", "flaws", "words"), TABLE, ids=lambda case: str(sorted(case) if isinstance(case, set) else case)[:40])
+@pytest.mark.parametrize(
+    ("wish", "flaws", "words"), TABLE, ids=lambda case: str(sorted(case) if isinstance(case, set) else case)[:40]
+)
 def test_what_speaks_against_a_certificate(wish: dict[str, Any], flaws: set[Flaw], words: str) -> None:
     findings = judge(make(**wish).certificate, EXPECTED, NOW)
     assert {one.flaw for one in findings} == flaws

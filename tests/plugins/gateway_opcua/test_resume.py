@@ -22,6 +22,12 @@ def newest(run: Watched) -> int:
     return int(run.series(0, Kind.DATA)[-1][1])
 
 
+def told(run: Watched) -> list[str]:
+    """Of losses and returns, after the first loss."""
+    events = [line for _, line, _ in run.log.lines if line in ("device lost", "device back")]
+    return events[1:] if events[:1] == ["device lost"] else events
+
+
 def missing(run: Watched, since: int) -> set[int]:
     """Ticks from this one on that are not there, of any tag. (A busy server may miss one of its own by sampling.)"""
     found = set()
@@ -122,6 +128,27 @@ async def test_of_a_list_of_servers_each_has_its_turn(tmp_path: Path) -> None:
         async with watched(tmp_path, first, tags=["N1"], every="100ms", backup=backup) as run:
             await until(lambda: bool(run.series(0, Kind.DATA)))
     assert run.runner.adapter.counters["servers_changed_total"] == 2
+
+
+async def test_the_first_server_is_gone_back_to_when_it_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it says that it is not, the backup stays."""
+    monkeypatch.setattr("gateway_opcua.homeward._LOOK", 1.0)
+    first, second = free_port(), free_port()
+    with start_asyncua(second):
+        backup = f"opc.tcp://127.0.0.1:{second}"
+        async with watched(tmp_path, first, tags=["N1"], every="100ms", backup=backup) as run:
+            await until(lambda: bool(run.series(0, Kind.DATA)))
+            with start_asyncua(first) as process:
+                await asyncio.to_thread(process.tell, "level 199")
+                await asyncio.sleep(5)
+                assert told(run) == ["device back"]
+                await asyncio.to_thread(process.tell, "level 200")
+                await until(lambda: told(run) == ["device back", "device lost", "device back"])
+                assert await asyncio.to_thread(process.count) == (1, 0)
+                await asyncio.sleep(1)
+                assert len(told(run)) == 3
 
 
 async def test_the_first_server_is_tried_again_when_the_backup_is_gone(tmp_path: Path) -> None:
