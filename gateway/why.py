@@ -13,7 +13,6 @@ from typing import Any, Final
 import numpy as np
 
 from gateway.deliver.event import Class
-from gateway.ingest.described import in_words
 from gateway.ops.health import State
 from gateway.sdk import TagTable, quality
 from gateway.stages.condition import Mode
@@ -250,7 +249,7 @@ class Why:
     # -- helpers -----------------------------------------------------------------------------------------------------
 
     def _value(self, row: int, value: float) -> str:
-        return in_words(self._table, self._parts.runners, row, value)
+        return self._parts.pipeline.meanings.words(row, value)
 
 
 def _fallback(rows: int, needed: int) -> Step:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gateway.cli.common import FAILED, OK, TRY_LATER, add_config, add_json, complain, print_json, state_folder
 from gateway.cli.reading import Reading, ask, borrowed, narrowed, opened, running
-from gateway.cli.shown import Output, document, line, output
+from gateway.cli.shown import Output, View, document, line, output
 from gateway.config.load import load
 from gateway.ingest.registry import Registry
 from gateway.ops import logs
@@ -57,19 +57,18 @@ def _unknown(tags: list[str], table: TagTable) -> list[str]:
 
 
 async def _once(registry: Registry, reading: Reading, homes: Path, args: argparse.Namespace) -> int:
-    table = reading.table
     async with opened(registry, reading, homes) as found:
-        await ask(reading, found, args.within)
+        await ask(reading, found, args.within, meanings=True)
+    view, rows = _view(reading), range(len(reading.table))
     if args.json:
-        print_json([document(table, reading.image, row) for row in range(len(table))])
+        print_json([document(view, row) for row in rows])
     else:
-        for row in range(len(table)):
-            print(line(table, reading.image, row))
+        print(*(line(view, row) for row in rows), sep="\n")
     return _code(reading)
 
 
 async def _watch(registry: Registry, reading: Reading, homes: Path, args: argparse.Namespace) -> int:
-    shown = output(reading.table, reading.image, json=args.json)
+    shown = output(_view(reading), json=args.json)
     reading.tell, reading.say = shown.told, shown.say
     async with opened(registry, reading, homes) as found, running([reading.on_and_on(one) for one in found]):
         with contextlib.suppress(TimeoutError):
@@ -83,6 +82,10 @@ async def _show(shown: Output) -> None:
     while True:
         shown.flush()
         await asyncio.sleep(_SHOWN_EVERY)
+
+
+def _view(reading: Reading) -> View:
+    return View(reading.table, reading.image, reading.meanings)
 
 
 def _code(reading: Reading) -> int:

@@ -24,10 +24,12 @@ from gateway.sdk.errors import DisconnectedError
 from gateway.sdk.quality import BAD, BAD_NOT_CONNECTED
 from gateway.sdk.tags import TagTable
 from gateway.stages.condition import Conditioner, Readings
+from gateway.stages.meaning import Meanings
 
 Rows = NDArray[np.int64]
 _FIRST, _LONGEST = 1.0, 10.0  # s between two attempts to connect
 _OPEN_WITHIN: Final = 30.0  # s, as the gateway allows
+_STEP, _STEPS = 1.0, 3  # s, and how often: devices say what values mean in steps of half a second, for minutes
 
 
 def narrowed(devices: Sequence[DeviceConfig], tags: Sequence[str]) -> list[DeviceConfig]:
@@ -58,6 +60,7 @@ class Reading:
     """The tags of a table as their devices give them: an image that fills.
 
     Attributes:
+        meanings: of the tags, as far as the devices have said by now.
         tell: called with the rows of each batch once the image has them, and of each loss.
         say: called with what is wrong.
     """
@@ -65,6 +68,7 @@ class Reading:
     def __init__(self, table: TagTable, broken: set[str]) -> None:
         """`broken`: devices that nothing can read."""
         self.image, self.table, self.broken = Image(table), table, broken
+        self.meanings = Meanings(table)
         self.tell: Callable[[Rows], None] = _ignore
         self.say: Callable[[str], None] = complain
         self._conditioner, self._rows = Conditioner(table), np.arange(len(table))
@@ -114,6 +118,14 @@ class Reading:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._complete.wait(), within)
 
+    async def learnt(self) -> None:
+        """Wait until the devices that say what their values mean say no more of it, a few seconds at most."""
+        known = -1
+        for _ in range(_STEPS if self.meanings.may_say else 0):
+            if known == (known := self.meanings.known):
+                return
+            await asyncio.sleep(_STEP)
+
     def _lost(self, adapter: Adapter) -> None:
         for group in adapter.connection.groups:
             rows = self._rows[group.rows]
@@ -138,6 +150,7 @@ async def opened(registry: Registry, reading: Reading, homes: Path) -> AsyncIter
     for kind, connection in connections(reading.table, reading.broken):
         await asyncio.to_thread((homes / kind).mkdir, exist_ok=True)
         found.append(registry.adapter(kind)(connection, Host(SystemClock(), homes / kind, structlog.get_logger())))
+    reading.meanings.said_by(found)
     try:
         yield found
     finally:
@@ -145,10 +158,12 @@ async def opened(registry: Registry, reading: Reading, homes: Path) -> AsyncIter
             await adapter.close()
 
 
-async def ask(reading: Reading, found: Sequence[Adapter], within: float) -> None:
-    """One look: until everything has been heard or told of, `within` seconds at most."""
+async def ask(reading: Reading, found: Sequence[Adapter], within: float, *, meanings: bool = False) -> None:
+    """One look: until everything has been heard or told of, `within` seconds at most; and what it means, if wanted."""
     async with running([reading.once(adapter) for adapter in found]):
         await reading.complete(within)
+        if meanings:
+            await reading.learnt()
 
 
 @contextlib.asynccontextmanager

@@ -3,6 +3,7 @@
 import datetime as dt
 import shutil
 import sys
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -13,28 +14,40 @@ from gateway.cli.common import complain
 from gateway.ingest.image import Image
 from gateway.sdk.quality import BAD, name
 from gateway.sdk.tags import TagTable
+from gateway.stages.meaning import Meanings
 
 Rows = NDArray[np.int64]
 _CLEAR, _DOWN, _UP = "\x1b[K", "\x1b[J", "\x1b[{}F"
 _NOTHING: Final = object()  # what a row shows before it has been told for the first time
 
 
-def document(table: TagTable, image: Image, row: int) -> dict[str, Any]:
-    """A reading for machines."""
-    value = image.other.get(row, image.value[row])
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown: the tags of a table, their values, and what those mean."""
+
+    table: TagTable
+    image: Image
+    meanings: Meanings
+
+
+def document(view: View, row: int) -> dict[str, Any]:
+    """A reading for machines; `text` is what the value means, where it is one of an enumeration."""
+    image = view.image
+    value, meant = image.other.get(row, image.value[row]), view.meanings.text(row, float(image.value[row]))
     return {
-        "tag": table.names[row],
+        "tag": view.table.names[row],
         "value": None if isinstance(value, float) and np.isnan(value) else value,
-        "unit": table.units[row],
+        "unit": view.meanings.unit(row),
         "status": name(int(image.status[row])),
         "time": image.time[row] / 1e9 or None,
-    }
+    } | ({"text": meant} if meant else {})
 
 
-def line(table: TagTable, image: Image, row: int) -> str:
+def line(view: View, row: int) -> str:
     """A reading for people."""
-    said = document(table, image, row)
-    return f"{said['tag']:32} {_text(said['value']):>14} {said['unit']:8} {said['status']}"
+    said = document(view, row)
+    means = " ".join(filter(None, (said["unit"], said.get("text"))))
+    return f"{said['tag']:32} {_text(said['value']):>14} {means:8} {said['status']}"
 
 
 def _text(value: Any) -> str:
@@ -64,9 +77,9 @@ class Output(Protocol):
 class Lines:
     """A line for each change of value or quality, for people or machines."""
 
-    def __init__(self, table: TagTable, image: Image, *, json: bool) -> None:
-        self._table, self._image, self._json = table, image, json
-        self._last: list[Any] = [_NOTHING] * len(table)
+    def __init__(self, view: View, *, json: bool) -> None:
+        self._view, self._image, self._json = view, view.image, json
+        self._last: list[Any] = [_NOTHING] * len(view.table)
         self._lines: list[str] = []
 
     def told(self, rows: Rows) -> None:
@@ -94,22 +107,22 @@ class Lines:
 
     def _line(self, row: int) -> str:
         if self._json:
-            return orjson.dumps(document(self._table, self._image, row), option=orjson.OPT_SERIALIZE_NUMPY).decode()
-        return f"{_clock(self._image, row)}  {line(self._table, self._image, row)}"
+            return orjson.dumps(document(self._view, row), option=orjson.OPT_SERIALIZE_NUMPY).decode()
+        return f"{_clock(self._image, row)}  {line(self._view, row)}"
 
 
 class Screen:
     """All readings in a table that stays where it is; below it what was wrong last."""
 
-    def __init__(self, table: TagTable, image: Image) -> None:
-        self._table, self._image = table, image
-        self._times = ["-"] * len(table)
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._times = ["-"] * len(view.table)
         self._note, self._drawn = "", 0
 
     def told(self, rows: Rows) -> None:
         """As `Output`."""
         for row in rows.tolist():
-            self._times[row] = _clock(self._image, row)
+            self._times[row] = _clock(self._view.image, row)
 
     def say(self, text: str) -> None:
         """As `Output`."""
@@ -118,7 +131,7 @@ class Screen:
     def flush(self) -> None:
         """As `Output`."""
         width = shutil.get_terminal_size().columns - 1
-        lines = [f"{when:12}  {line(self._table, self._image, row)}" for row, when in enumerate(self._times)]
+        lines = [f"{when:12}  {line(self._view, row)}" for row, when in enumerate(self._times)]
         lines += [self._note or "Ctrl-C ends it."]
         up = _UP.format(self._drawn) if self._drawn else ""
         sys.stdout.write(up + "".join(f"{text[:width]}{_CLEAR}\n" for text in lines) + _DOWN)
@@ -126,7 +139,7 @@ class Screen:
         self._drawn = len(lines)
 
 
-def output(table: TagTable, image: Image, *, json: bool) -> Output:
+def output(view: View, *, json: bool) -> Output:
     """A table where a terminal watches that has room for it, else lines."""
-    fits = sys.stdout.isatty() and not json and len(table) + 2 <= shutil.get_terminal_size().lines
-    return Screen(table, image) if fits else Lines(table, image, json=json)
+    fits = sys.stdout.isatty() and not json and len(view.table) + 2 <= shutil.get_terminal_size().lines
+    return Screen(view) if fits else Lines(view, json=json)

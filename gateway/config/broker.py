@@ -73,6 +73,8 @@ class MqttConfig(Table):
     """Names of the edge node."""
     homeassistant: str | None = Field(default=None, pattern=r"^[^#+]+$", max_length=200)
     """Prefix of Home Assistant's discovery, as a rule homeassistant; with `payload: flat`; unset, it is not told."""
+    metadata: bool = True
+    """Tell on {class} meta, retained, what the tags' values mean: units, ranges, texts, descriptions."""
     commands: bool = False
     """Take commands to alarms, and writes where `writes` allows them; the broker's rights say who may give them."""
 

@@ -69,10 +69,12 @@ def page(host: Host, name: str) -> dict[str, Any]:
 
 def _tags(running: Running, asset: int, cohort: int, place: int) -> list[dict[str, Any]]:
     table, image, rows = running.table, running.pipeline.image, list(running.watch.rows[asset])
+    meanings = running.meanings
     shares, expected = running.status.shares[cohort][place], running.status.expected[cohort][place]
     return [
         {
-            "tag": table.names[row], "row": row, "unit": table.units[row], "value": plain(image.value[row]),
+            "tag": table.names[row], "row": row, "unit": meanings.unit(row), "value": plain(image.value[row]),
+            "text": meanings.text(row, float(image.value[row])),
             "status": int(image.status[row]), "time": int(image.time[row]) // MS,
             "contribution": plain(shares[i]), "expected": plain(expected[i]),
         }

@@ -90,7 +90,7 @@ class Hub:
         self._windows: dict[Look, Window] = {}
         self._told: dict[tuple[str, str], bytes] = {}  # the last event of each topic
         self._running = now(host)
-        self._names = Names(self._running.table, 1)
+        self._names = Names(self._running.table, 1, self._running.meanings)
         self._unknown: set[str] = set()  # assets that are looked at and that there are not
 
     # -- pages -------------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ class Hub:
         running = now(self._host)
         if running is not self._running:
             self._running = running
-            self._names = Names(running.table, self._names.revision + 1)
+            self._names = Names(running.table, self._names.revision + 1, running.meanings)
             self._windows.clear()
             self._unknown.clear()
 

@@ -4,7 +4,7 @@ A window is encoded once for all pages that show it, and holds at most 500 rows,
 what is looked at.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gateway.ingest.image import Image
 from gateway.sdk.tags import TagTable
+from gateway.stages.meaning import Meanings, text
 
 LIMIT: Final = 500  # rows of one window
 _QUALITIES: Final = ("good", "uncertain", "bad")
@@ -36,8 +37,8 @@ class Look:
 class Names:
     """The tags of one table, to be searched. `revision` is another with every table."""
 
-    def __init__(self, table: TagTable, revision: int) -> None:
-        self.table, self.revision = table, revision
+    def __init__(self, table: TagTable, revision: int, meanings: Meanings) -> None:
+        self.table, self.revision, self.meanings = table, revision, meanings
 
     @cached_property
     def _plain(self) -> list[str]:
@@ -67,6 +68,8 @@ class Window:
         self._value = np.zeros(0)
         self._status = np.zeros(0, np.uint32)
         self._time = np.zeros(0, np.int64)
+        self._known = -1
+        self._texts: dict[int, Mapping[int, str]] = {}  # of the rows that have any
 
     def frame(self, image: Image) -> bytes | None:
         """What has changed since the last call, all of it when other rows are shown now; None when nothing has."""
@@ -74,7 +77,8 @@ class Window:
         value, status, time = image.value[rows], image.status[rows], image.time[rows] // _MS
         before = self._rows, self._total, self._value, self._status, self._time
         self._rows, self._total, self._value, self._status, self._time = rows, total, value, status, time
-        if total != before[1] or not np.array_equal(rows, before[0]):
+        if total != before[1] or not np.array_equal(rows, before[0]) or self._known != self.names.meanings.known:
+            self._learn(rows)
             return self.whole(image)
         changed = (time != before[4]) | (status != before[3]) | (value.view(np.int64) != before[2].view(np.int64))
         return self._encoded(image, changed) if changed.any() else None
@@ -88,6 +92,12 @@ class Window:
         self.frame(image)
         return self._document(image, {})
 
+    def _learn(self, rows: NDArray[np.int64]) -> None:
+        """What the values of these rows mean: asked when other rows are shown, or more is known."""
+        meanings = self.names.meanings
+        self._known = meanings.known
+        self._texts = {row: texts for row in rows.tolist() if (texts := meanings.of(row).texts)}
+
     def _shown(self, status: NDArray[np.uint32]) -> tuple[NDArray[np.int64], int]:
         rows, look = self._matching, self.look
         if look.quality:
@@ -98,8 +108,9 @@ class Window:
         table, rows = self.names.table, self._rows.tolist()
         return head | {
             "revision": self.names.revision, "total": self._total, "offset": self.look.offset, "rows": self._rows,
-            "names": [table.names[row] for row in rows], "units": [table.units[row] for row in rows],
+            "names": [table.names[row] for row in rows], "units": [self.names.meanings.unit(row) for row in rows],
             "value": self._value, "status": self._status, "time": self._time, "other": _other(image, rows),
+            "texts": self._meant(rows, self._value),
         }  # fmt: skip
 
     def _encoded(self, image: Image, changed: NDArray[np.bool_]) -> bytes:
@@ -107,8 +118,16 @@ class Window:
         table = {
             "full": False, "revision": self.names.revision, "rows": rows, "value": self._value[changed],
             "status": self._status[changed], "time": self._time[changed], "other": _other(image, rows.tolist()),
+            "texts": self._meant(rows.tolist(), self._value[changed]),
         }  # fmt: skip
         return orjson.dumps(table, option=orjson.OPT_SERIALIZE_NUMPY)
+
+    def _meant(self, rows: Sequence[int], value: NDArray[np.float64]) -> dict[str, str]:
+        """What those values mean that have a text, by row."""
+        if not self._texts:
+            return {}
+        found = ((row, text(self._texts.get(row, {}), one)) for row, one in zip(rows, value.tolist(), strict=True))
+        return {str(row): meant for row, meant in found if meant}
 
 
 def _other(image: Image, rows: Sequence[int]) -> dict[str, str]:

@@ -28,15 +28,18 @@ class Trends:
 
     def tag(self, name: str, span: int, points: int) -> dict[str, Any]:
         """The last `span` seconds of a tag. Raises Refused (404)."""
-        table = self._memory.running.table
+        running = self._memory.running
         try:
-            row = table.row(name)
+            row = running.table.row(name)
         except KeyError:
             raise Refused(HTTPStatus.NOT_FOUND, "unknown", f"there is no tag '{name}'") from None
         time, values = self._memory.read(np.array([row]), self._now() - span * 1000)
         series = Series(time, points)
         drawn = series.of(values[:, 0])
-        return {"name": name, "unit": table.units[row], "every": EVERY, "time": series.time, **drawn}
+        last = values[~np.isnan(values[:, 0]), 0][-1:].tolist()
+        meant = running.meanings.text(row, last[0]) if last else ""
+        told = {"name": name, "unit": running.meanings.unit(row), "text": meant}
+        return {**told, "every": EVERY, "time": series.time, **drawn}
 
     async def asset(self, name: str, begin: int, end: int, points: int, *, live: bool) -> dict[str, Any]:
         """One asset between `begin` and `end`, Unix ms; `live`: as far as memory goes. Raises Refused (404)."""
@@ -107,5 +110,5 @@ def _drawn(time: I8, x: F8, points: int, total: int) -> tuple[Series, list[Mappi
 
 def _named(running: Running, asset: int, columns: Sequence[Mapping[str, F8]]) -> dict[str, Any]:
     """Columns of an asset's tags, in its order, by their names."""
-    table, rows = running.table, running.watch.rows[asset]
-    return {table.names[row]: {"unit": table.units[row], **drawn} for row, drawn in zip(rows, columns, strict=True)}
+    names, unit, rows = running.table.names, running.meanings.unit, running.watch.rows[asset]
+    return {names[row]: {"unit": unit(row), **drawn} for row, drawn in zip(rows, columns, strict=True)}

@@ -8,6 +8,7 @@ import numpy as np
 from gateway.deliver.event import AlarmEvent, Contribution
 from gateway.sdk.tags import TagTable
 from gateway.stages.features import Gathered
+from gateway.stages.meaning import Meanings
 from gateway.stages.rules import RULE
 from gateway.stages.score import Scores
 from gateway.stages.states import ACTIVE, Event, Transition
@@ -27,8 +28,8 @@ class Told:
 class AlarmTeller:
     """Puts changes of state into words, and remembers for each alarm what it was raised by."""
 
-    def __init__(self, table: TagTable, watch: Watch) -> None:
-        self._table, self._watch = table, watch
+    def __init__(self, table: TagTable, watch: Watch, meanings: Meanings) -> None:
+        self._table, self._watch, self._meanings = table, watch, meanings
         self._cohort_of, _ = watch.places()
         self._last: dict[int, AlarmEvent] = {}  # by asset: what the score said last
 
@@ -93,14 +94,16 @@ class AlarmTeller:
     def _contributions(
         self, rows: tuple[int, ...], at: int, seen: Gathered, scores: Scores
     ) -> tuple[Contribution, ...]:
-        names, units, shares = self._table.names, self._table.units, scores.contrib[at]
+        shares = scores.contrib[at]
         order = np.argsort(-shares)[: min(_TOP, np.count_nonzero(np.isfinite(shares)))].tolist()  # NaN comes last
         return tuple(
-            Contribution(
-                names[rows[j]], float(shares[j]), float(seen.x[at, j]), float(scores.expected[at, j]), units[rows[j]]
-            )
+            self._contribution(rows[j], float(shares[j]), float(seen.x[at, j]), float(scores.expected[at, j]))
             for j in order
         )
+
+    def _contribution(self, row: int, share: float, value: float, expected: float) -> Contribution:
+        unit, text = self._meanings.unit(row), self._meanings.text(row, value)
+        return Contribution(self._table.names[row], share, value, expected, unit, text)
 
 
 _DONE = {
@@ -125,8 +128,9 @@ def _sentence(asset: str, transition: Transition, contributions: Iterable[Contri
     if first is None or transition.state not in ACTIVE:
         return f"{asset}: {transition.state.word}"
     unit = f" {first.unit}" if first.unit else ""
+    said = f"{asset}: {first.tag} is {first.value:.4g}{unit}" + (f" ({first.text})" if first.text else "")
     if first.expected is None or np.isnan(first.expected):  # a user's model need not say
-        return f"{asset}: {first.tag} is {first.value:.4g}{unit}, which speaks most for it"
+        return f"{said}, which speaks most for it"
     if limit:
-        return f"{asset}: {first.tag} is {first.value:.4g}{unit}; its rule says {first.expected:.4g}"
-    return f"{asset}: {first.tag} is {first.value:.4g}{unit}, expected {first.expected:.4g}{unit} given the other tags"
+        return f"{said}; its rule says {first.expected:.4g}"
+    return f"{said}, expected {first.expected:.4g}{unit} given the other tags"

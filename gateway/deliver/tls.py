@@ -4,7 +4,7 @@ import ssl
 from typing import Any
 
 from gateway.config.broker import MqttConfig
-from gateway.sdk import ConfigError
+from gateway.sdk import ConfigError, denied
 
 
 class TlsContext(ssl.SSLContext):
@@ -34,5 +34,5 @@ def tls_context(config: MqttConfig) -> TlsContext:
         if config.cert is not None:
             context.load_cert_chain(config.cert, config.key)
     except OSError as error:
-        raise ConfigError(f"mqtt: ca, cert or key cannot be used: {error}") from error
+        raise ConfigError(f"mqtt: ca, cert or key cannot be used: {error}{denied(error)}") from error
     return context

@@ -3,8 +3,8 @@
 The publisher owns connection, window and accounts; a voice owns the form. It is set before the publisher runs.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 import orjson
 from paho.mqtt.client import Client, MQTTMessage
@@ -97,27 +97,18 @@ class Plain:
         gateway: its id.
         epoch: gives the outbox's epoch.
         wall_ns: gives the wall time, Unix ns.
-        also: what else is said at each birth.
+        more: gives what is said beside that while it is online.
     """
 
     hears: Hears | None = None
     leaves_will = False
 
     def __init__(
-        self,
-        topics: Topics,
-        gateway: str,
-        epoch: Callable[[], str],
-        wall_ns: Callable[[], int],
-        also: Sequence[Frame] = (),
-    ) -> None:
-        self._topic, self._gateway, self._epoch, self._wall_ns, self._also = (
-            topics.status,
-            gateway,
-            epoch,
-            wall_ns,
-            also,
-        )
+        self, topics: Topics, gateway: str, epoch: Callable[[], str], wall_ns: Callable[[], int],
+        more: Callable[[], Mapping[str, Any]] = dict,
+    ) -> None:  # fmt: skip
+        self._topic, self._gateway, self._epoch, self._wall_ns = topics.status, gateway, epoch, wall_ns
+        self._more, self._said = more, {}  # type: Callable[[], Mapping[str, Any]], Mapping[str, Any]
 
     def will(self) -> Frame:
         """Offline, for the reason that we are lost."""
@@ -125,7 +116,12 @@ class Plain:
 
     def birth(self) -> Sequence[Frame]:
         """Online."""
-        return [self._status("online"), *self._also]
+        self._said = self._more()
+        return [self._status("online", **self._said)]
+
+    def news(self) -> Sequence[Frame]:
+        """The same anew, where more is to be said, or other."""
+        return () if self._more() == self._said else self.birth()
 
     def silent(self) -> frozenset[Class]:
         """None."""
@@ -143,7 +139,7 @@ class Plain:
         """Offline, because we were told to stop."""
         return self._status("offline", reason="stopped")
 
-    def _status(self, state: str, **fields: str) -> Frame:
+    def _status(self, state: str, **fields: Any) -> Frame:
         message = {"schema": SCHEMA, "gateway": self._gateway, "state": state, "epoch": self._epoch()}
         body = orjson.dumps(message | fields | {"time": rfc3339(self._wall_ns())})
         return Frame(self._topic, body, retain=True)

@@ -58,7 +58,8 @@ class Connections:
     def _runner(self, connection: Connection) -> Runner:
         name = connection.devices[0].config.adapter
         log = self._around.log.bind(connection=connection.name)
-        adapter = self._adapter_of(name)(connection, Host(self._around.clock, self._home(name), log))
+        host = Host(self._around.clock, self._home(name), log, self._around.hear)
+        adapter = self._adapter_of(name)(connection, host)
         return self._make(adapter, self._sink, self._around)
 
     def _home(self, adapter: str) -> Path:

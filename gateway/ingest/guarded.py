@@ -85,15 +85,18 @@ class Guarded(Runner):
     def patience(self) -> None:
         """Tell of a read that does not return, once; now and then, on the loop's thread."""
         asked = self.adapter.asked if isinstance(self.adapter, PolledAdapter) else None
-        longest = max([_SILENT, *(group.every for group in self.connection.groups)])
-        if asked is not None and self._told is None and self._around.clock.monotonic() - asked > longest:
+        if asked is not None and self._told is None and self._around.clock.monotonic() - asked > self._longest():
             self._told = asked
             self._around.log.warning("read does not return", connection=self.connection.name)
-            why = f"the plugin's read has not returned for {longest:g} s"
+            why = f"the plugin's read has not returned for {self._longest():g} s"
             self._tell_health(State.DEGRADED, why, "look at the device, then at the plugin")
         elif self._told not in (None, asked):
             self._told = None
             self._tell_health(State.OK)
+
+    def _longest(self) -> float:
+        """Seconds that a read may take."""
+        return max([_SILENT, *(group.every for group in self.connection.groups)])
 
     def _tell_health(self, state: State, why: str = "", remedy: str = "") -> None:
         """Of the devices that are not lost for another reason."""

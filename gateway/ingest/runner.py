@@ -9,22 +9,25 @@ connection is set aside for minutes (circuit breaker) while all others go on.
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.ingest.backfill import Backfill
 from gateway.ingest.renumber import Shift, renumber, shifts
 from gateway.ops.health import Health, State
 from gateway.sdk.adapter import Adapter
 from gateway.sdk.batch import Batch, Kind, Sink
+from gateway.sdk.call import CallFailedError, CallRefusedError
 from gateway.sdk.clock import Clock
 from gateway.sdk.errors import DisconnectedError
+from gateway.sdk.events import Tell, unheard
 from gateway.sdk.history import ReadsHistory
 from gateway.sdk.quality import BAD, BAD_CONFIGURATION_ERROR, BAD_DEVICE_FAILURE, BAD_NOT_CONNECTED, name
 from gateway.sdk.tags import Connection, Device, Tag
 from gateway.sdk.write import Value, WriteRefusedError, Writes, Written
 
+_T = TypeVar("_T")
 _CONNECT_WITHIN = 30.0  # s; adapters are to be quicker, this is the last bound
 _CLOSE_WITHIN = 5.0  # s
 _SETTLED = 10.0  # s of running after which a connection counts as good again
@@ -64,6 +67,7 @@ class Surroundings:
     health: Health
     budget: asyncio.Semaphore  # attempts to connect that may be under way at one time
     tell: Callable[[str, str, str], None] = lambda _device, _kind, _text: None  # an event for the plant
+    hear: Tell = unheard  # what happens in the devices themselves
     draw: Callable[[], float] = random.random
     retry: Retry = Retry()
 
@@ -165,14 +169,24 @@ class Runner:
         adapter = self.adapter
         if not isinstance(adapter, Writes):
             raise WriteRefusedError(f"adapter {type(adapter).__name__} cannot write")
+        return await self.ask(adapter.write(tag, value), within, tag.name)
+
+    async def ask(self, asked: Awaitable[_T], within: float, about: str) -> _T:
+        """What a device is asked for beside its readings: `asked` of the adapter, within so many seconds.
+
+        Raises:
+            WriteRefusedError, CallRefusedError: nothing was changed.
+            CallFailedError: it was tried, and failed.
+            DisconnectedError, TimeoutError: whether the device took it is not known.
+        """
         try:
             async with asyncio.timeout(within):
-                return await adapter.write(tag, value)
-        except (WriteRefusedError, DisconnectedError, TimeoutError):
+                return await asked
+        except (WriteRefusedError, CallRefusedError, CallFailedError, DisconnectedError, TimeoutError):
             raise
-        except Exception as error:  # the same door: a bug of this adapter costs this write
+        except Exception as error:  # the same door: a bug of this adapter costs what was asked
             self.counters["faults_total"] += 1
-            self._around.log.exception("adapter fault", connection=self.connection.name, tag=tag.name)
+            self._around.log.exception("adapter fault", connection=self.connection.name, tag=about)
             raise DisconnectedError("fault in the adapter; see the log") from error
 
     # -- batches on their way in -------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from gateway.console.tags import Look, Window
 from gateway.ingest.image import Image
 from gateway.sdk import DeviceConfig, TagConfig, TagTable, quality
 from gateway.sdk.testing import FakeClock
+from gateway.stages.meaning import Meanings
 from tests.console.plant import ADMIN, Page, Plant, until
 
 OTTO = Who("otto", Role.VIEWER, csrf="x", key="otto")
@@ -38,6 +39,7 @@ class Scene:
         config = DeviceConfig(device="d", adapter="x", every=1.0, tags={f"t{i}": TagConfig() for i in range(tags)})
         self.running = type("Running", (), {"former": None})()
         self.running.table = TagTable.build([config])
+        self.running.meanings = Meanings(self.running.table)
         self.running.pipeline = type("Pipeline", (), {"image": Image(self.running.table)})()
         self.image.value[:], self.image.status[:], self.image.time[:] = 0.0, quality.GOOD, 10**9
 

@@ -6,6 +6,8 @@ import orjson
 from gateway.console.tags import Look, Names, Window
 from gateway.ingest.image import Image
 from gateway.sdk import DeviceConfig, TagConfig, TagTable, quality
+from gateway.sdk.described import Described
+from tests.stages.said import meanings
 
 
 class Rows:
@@ -17,7 +19,8 @@ class Rows:
         self.table = TagTable.build(configs)
         self.image = Image(self.table)
         self.image.value[:], self.image.status[:], self.image.time[:] = 1.0, quality.GOOD, 10**9
-        self.names = Names(self.table, 3)
+        self.said: dict[str, Described] = {}
+        self.names = Names(self.table, 3, meanings(self.table, self.said))
 
     def window(self, **look: object) -> Window:
         return Window(self.names, Look(**look))  # type: ignore[arg-type]
@@ -53,3 +56,19 @@ def test_a_frame_holds_what_has_changed_and_all_when_other_rows_are_shown() -> N
     assert (third["full"], third["rows"], third["total"]) == (True, [1, 2, 3], 99)
     rows.image.status[99] = quality.BAD_TIMEOUT
     assert orjson.loads(window.frame(rows.image) or b"")["total"] == 98, "how many match is news, too"
+
+
+def test_what_a_device_says_of_its_values_is_shown_when_it_is_learnt() -> None:
+    rows = Rows()
+    window = rows.window(search="pump", limit=2)
+    first = orjson.loads(window.frame(rows.image) or b"")
+    assert (first["units"], first["texts"]) == (["bar", "bar"], {})
+    rows.said["pump.t1"] = Described("", None, {1: "Idle", 3: "Running"})
+    learnt = orjson.loads(window.frame(rows.image) or b"")
+    assert (learnt["full"], learnt["texts"]) == (True, {"1": "Idle"})
+    rows.image.value[:2], rows.image.time[:2] = 3.0, 2 * 10**9
+    changed = orjson.loads(window.frame(rows.image) or b"")
+    assert (changed["full"], changed["texts"]) == (False, {"1": "Running"})
+    rows.image.value[1] = 2.0
+    assert orjson.loads(window.frame(rows.image) or b"")["texts"] == {}, "a number that means nothing"
+    assert window.document(rows.image)["texts"] == {}

@@ -27,7 +27,8 @@ def running(*names: str, tags: tuple[str, ...] = TAGS) -> Any:
     config, rows = SimpleNamespace(tags=tags), list(range(len(tags)))
     return SimpleNamespace(
         watch=SimpleNamespace(names=list(names), configs=[config] * len(names), rows=[rows] * len(names)),
-        table=SimpleNamespace(names=tags, units=[""] * len(tags)),
+        table=SimpleNamespace(names=tags),
+        meanings=SimpleNamespace(unit=lambda _row: ""),
         judging=SimpleNamespace(recorder=True),
     )
 

@@ -65,7 +65,7 @@ def test_a_server_time_is_told_where_there_is_one() -> None:
 
 
 def test_home_assistant_is_told_of_every_tag_and_asset() -> None:
-    frames = discovery("homeassistant", "line-3", TOPICS, TABLE, ["pump"])
+    frames = discovery("homeassistant", "line-3", TOPICS, TABLE, ["pump"], TABLE.units.__getitem__)
     assert all(frame.retain and frame.qos == 0 for frame in frames)
     told = {frame.topic: json.loads(frame.body) for frame in frames}
     assert len(told) == len(TAGS) + 1
@@ -82,7 +82,8 @@ def test_home_assistant_is_told_of_every_tag_and_asset() -> None:
 
 def test_the_templates_say_what_the_messages_hold() -> None:
     """Home Assistant's templates are Jinja; the two that matter are done here by hand on what is really sent."""
-    told = [json.loads(frame.body) for frame in discovery("ha", "line-3", TOPICS, TABLE, ["pump"])]
+    frames = discovery("ha", "line-3", TOPICS, TABLE, ["pump"], TABLE.units.__getitem__)
+    told = [json.loads(frame.body) for frame in frames]
     assert told[0]["value_template"] == "{{ value_json.value if value_json.quality != 'bad' else None }}"
     assert {"value", "quality"} <= set(flat(1.0, 1, 0))
     assert told[-1]["value_template"] == "{{ 'ON' if value_json.state.startswith('active') else 'OFF' }}"

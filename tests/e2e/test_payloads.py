@@ -96,14 +96,17 @@ def topics(messages: Messages, part: str) -> int:
 
 
 def test_columns_are_as_the_document_says(tmp_path: Path) -> None:
-    messages = heard(tmp_path, lambda seen: topics(seen, "/telemetry/") > 5 and topics(seen, "/alarm/"))
-    assert check(messages) >= {"columnar", "alarm", "status"}
+    messages = heard(
+        tmp_path,
+        lambda seen: topics(seen, "/telemetry/") > 5 and topics(seen, "/alarm/") and topics(seen, "/meta/"),
+    )
+    assert check(messages) >= {"columnar", "alarm", "status", "metadata"}
 
 
 def test_flat_messages_are_as_the_document_says(tmp_path: Path) -> None:
     messages = heard(
         tmp_path,
-        lambda seen: topics(seen, "/telemetry/") > 10 and topics(seen, "/alarm/"),
+        lambda seen: topics(seen, "/telemetry/") > 10 and topics(seen, "/alarm/") and topics(seen, "/config") > 3,
         payload="flat", homeassistant="homeassistant",
     )  # fmt: skip
     assert check(messages) >= {"flat", "alarm", "status", "discovery"}
@@ -181,11 +184,12 @@ def test_the_example_shows_what_a_gateway_tells(tmp_path: Path, post: Broker) ->
 
 
 def test_the_commands_that_the_pages_show_keep_to_their_schemas() -> None:
-    """What messages.md and writing.md show is what the gateway takes and says; their own tests prove that."""
-    pages = "".join((ROOT / "docs" / page).read_text() for page in ("messages.md", "writing.md"))
+    """What these pages show is what the gateway takes and says; their own tests prove that."""
+    pages = "".join((ROOT / "docs" / page).read_text() for page in ("messages.md", "writing.md", "opcua-events.md"))
     shown = [json.loads(text) for text in re.findall(r"^```json\n(.*?)^```", pages, re.MULTILINE | re.DOTALL)]
     kinds = {("action", "asset"): "command", ("state", "repeated"): "answer", ("tag", "expires"): "write"}
     kinds |= {("tag", "result"): "written", ("timestamp_ms", "quality"): "flat"}
+    kinds |= {("action", "method"): "call", ("action", "condition"): "call"}
     seen = set()
     for fields, kind in kinds.items():
         schema = json.loads((ROOT / "config" / "schema" / f"{kind}-1.json").read_text())

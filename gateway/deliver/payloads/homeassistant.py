@@ -1,6 +1,6 @@
 """Home Assistant's MQTT discovery: each tag a sensor, each asset a binary sensor that says whether it has a problem.
 
-Said at each birth, retained, with QoS 0: whatever its number, it takes no room in the window.
+Said on each connection, retained, with QoS 0: whatever its number, it takes no room in the window.
 https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery
 """
 
@@ -28,8 +28,10 @@ _ONLINE: Final = "{{ value_json.state }}"
 _VALUE: Final = "{{ value_json.value if value_json.quality != 'bad' else None }}"
 
 
-def discovery(prefix: str, gateway: str, topics: Topics, table: TagTable, assets: Sequence[str]) -> list[Frame]:
-    """What is said of every tag and asset."""
+def discovery(
+    prefix: str, gateway: str, topics: Topics, table: TagTable, assets: Sequence[str], unit: Callable[[int], str]
+) -> list[Frame]:
+    """What is said of every tag and asset; `unit` gives that of a row."""
     of: Callable[[Class, str], str] = topics.of
     status = {
         "availability_topic": topics.status,
@@ -38,14 +40,15 @@ def discovery(prefix: str, gateway: str, topics: Topics, table: TagTable, assets
     }
     return [
         Frame(f"{prefix}/{kind}/fieldgate-{gateway}/{place}/config", orjson.dumps(status | content), qos=0, retain=True)
-        for kind, place, content in (*_sensors(gateway, of, table), *_problems(gateway, of, assets))
+        for kind, place, content in (*_sensors(gateway, of, table, unit), *_problems(gateway, of, assets))
     ]
 
 
 def _sensors(
-    gateway: str, of: Callable[[Class, str], str], table: TagTable
+    gateway: str, of: Callable[[Class, str], str], table: TagTable, unit_of: Callable[[int], str]
 ) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    for name, unit in zip(table.names, table.units, strict=True):
+    for row, name in enumerate(table.names):
+        unit = unit_of(row)
         place = name.replace(".", "_", 1)
         content: dict[str, Any] = {
             "name": name,

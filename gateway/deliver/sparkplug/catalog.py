@@ -5,7 +5,7 @@ still waits in the outbox is never taken for another tag.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
@@ -40,6 +40,10 @@ class Snapshot(Protocol):
 class Catalog:
     """The metrics of one configuration.
 
+    Args:
+        table: its tags.
+        unit: gives the unit of a row, for births; as configured unless given.
+
     Attributes:
         alias: i8[N].
         datatype: u1[N].
@@ -47,10 +51,10 @@ class Catalog:
         rows: of each device, where it stands among the rows.
     """
 
-    def __init__(self, table: TagTable) -> None:
+    def __init__(self, table: TagTable, unit: Callable[[int], str] | None = None) -> None:
         self._names = table.names
         self._heads: list[bytes] = [b""] * len(table)
-        self._units = table.units
+        self._unit = unit or table.units.__getitem__
         self._taken: dict[int, int] = {}  # row by alias
         self.alias = np.zeros(len(table), np.int64)
         self.datatype = np.zeros(len(table), np.uint8)
@@ -90,7 +94,7 @@ class Catalog:
         null = status >= BAD or value != value  # noqa: PLR0124 - NaN
         body = self._heads[row] + number_field(3, int(image.time[row]) // _MS or now)
         body += number_field(7, 1) if null else value_field(datatype, fit(datatype, value))
-        return bytes_field(2, body + _properties(quality_of(status), self._units[row]))
+        return bytes_field(2, body + _properties(quality_of(status), self._unit(row)))
 
     def _declare(self, row: int, datatype: Datatype) -> None:
         alias = zlib.crc32(f"{self._names[row]}:{datatype}".encode())

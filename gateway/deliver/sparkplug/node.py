@@ -23,9 +23,11 @@ from gateway.sdk import Clock, Log
 _NUMBERS: Final = 256  # seq and bdSeq run from 0 to 255
 _MS: Final = 1_000_000
 _DEBOUNCE: Final = 1.0  # s between two births that hosts may cause
-_BDSEQ, _LOST, _VERSION = 1, 2, 3  # aliases of the node's own metrics
+_BDSEQ, _LOST, _VERSION, _CLOCK = 1, 2, 3, 4  # aliases of the node's own metrics
 _HELD: Final = frozenset({Class.TELEMETRY})
 LOST_METRIC: Final = "Devices/Lost"
+CLOCK_METRIC: Final = "Properties/Clock"
+_TRUSTED: Final = "trusted"  # a String that is empty reads as none in some hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class EdgeNode:
     Attributes:
         line: the publisher; set before it runs.
         telemetry: as given; its image is set before the publisher runs, too.
+        doubt: gives why the clock is not to be trusted now; empty: it is.
         take: called with each command that is no rebirth; they are counted and refused unless somebody takes them.
         counters: of births, commands refused or not read, and metrics of other configurations that were left out.
     """
@@ -80,6 +83,8 @@ class EdgeNode:
         self._bdseq = self._connected = self._seq = -1  # of this attempt, of the last connection; of the last message
         self._alive: dict[int, int] = {}  # by device that is born: what has a lower sequence is historical
         self._lost = 0  # what the host knows of devices that are lost
+        self.doubt: Callable[[], str] = str
+        self._clock_told = ""  # what the host knows of the clock
         self._told = 0  # fingerprint that the births told of
         self._born = False
         self._born_at = -_DEBOUNCE
@@ -133,6 +138,7 @@ class EdgeNode:
         frames = [] if self._told == self._catalog.fingerprint else self._births()
         if device not in self._alive:
             frames += [self._device_birth(device), *self._count_lost()]
+        frames += self._tell_clock()
         past = one.past or sequence < self._alive[device]
         frames.append(self._numbered("DDATA", historical(metrics) if past else metrics, device))
         if (one.lost and not past) or (sequence >= self._last(device) and not self.telemetry.present(device)):
@@ -165,6 +171,8 @@ class EdgeNode:
         metrics += metric(REBIRTH, now, Datatype.BOOLEAN, value=False)  # never an alias (§5.14)
         metrics += metric(LOST_METRIC, now, Datatype.INT64, self._lost, alias=_LOST)
         metrics += metric("Properties/Fieldgate Version", now, Datatype.STRING, __version__, alias=_VERSION)
+        self._clock_told = self.doubt() or _TRUSTED
+        metrics += metric(CLOCK_METRIC, now, Datatype.STRING, self._clock_told, alias=_CLOCK)
         return self._numbered("NBIRTH", metrics)
 
     def _device_birth(self, device: int) -> Frame:
@@ -177,8 +185,20 @@ class EdgeNode:
         if lost == self._lost:
             return []
         self._lost = lost
-        body = b"\x10\x02\x18" + varint(self._now()) + value_field(Datatype.INT64, lost)
-        return [self._numbered("NDATA", bytes_field(2, body))]
+        return [self._node_data(_LOST, Datatype.INT64, lost)]
+
+    def _tell_clock(self) -> list[Frame]:
+        """NDATA when the clock is trusted no more, or again: there is no quality for doubtful times (§6.4.9.1)."""
+        told = self.doubt() or _TRUSTED
+        if told == self._clock_told:
+            return []
+        self._clock_told = told
+        return [self._node_data(_CLOCK, Datatype.STRING, told)]
+
+    def _node_data(self, alias: int, datatype: Datatype, value: int | str) -> Frame:
+        """One metric of the node's own, by its alias."""
+        body = b"\x10" + varint(alias) + b"\x18" + varint(self._now()) + value_field(datatype, value)
+        return self._numbered("NDATA", bytes_field(2, body))
 
     def _death(self) -> Frame:
         metrics = metric("bdSeq", self._now(), Datatype.INT64, self._bdseq)

@@ -61,7 +61,7 @@ class Plant:
         self.speech = Speech(self.config, "line-3", self.table, self.outbox, self.clock, self.log)
         outward = Outward("line-3", self.outbox, self.speech.topics.of, "all", self.speech.sends)
         self.pipeline = Pipeline(self.table, assemble({}, self.table).watch, outward)
-        self.speech.give(self.publisher, self.pipeline.image, [])
+        self.speech.give(self.publisher, self.pipeline.image)
         self.put: set[tuple[str, int, Any]] = set()  # tag, Unix ms, value: what was handed in
         self._ms = time.time_ns() // 10**6
 

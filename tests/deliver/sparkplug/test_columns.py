@@ -13,9 +13,12 @@ from gateway.deliver.sparkplug.forms import padded
 from gateway.deliver.sparkplug.late import chosen, historical
 from gateway.deliver.sparkplug.reading import Metric, read
 from gateway.deliver.sparkplug.wire import Datatype, payload
+from gateway.ingest.image import Image
 from gateway.sdk import DeviceConfig, TagTable, quality
+from gateway.sdk.described import Described
 from gateway.stages.condition import Readings
 from tests.deliver.sparkplug.rig import Typed
+from tests.stages.said import meanings
 
 TYPES = (
     "bool",
@@ -170,3 +173,19 @@ def test_ten_thousand_tags_have_ten_thousand_aliases() -> None:
     names = Catalog(TagTable.build([DeviceConfig(device="d", adapter="x", tags=tags)]))
     assert len(set(names.alias.tolist())) == 10_000
     assert names.alias.min() >= 16
+
+
+def test_a_birth_bears_the_unit_as_it_is_known_by_then() -> None:
+    table = TagTable.build([DeviceConfig(device="d", adapter="x", tags={"a": Typed(unit="bar"), "b": Typed()})])
+    image, said = Image(table), dict[str, Described]()
+    names = Catalog(table, meanings(table, said).unit)
+
+    def units() -> list[object]:
+        born = read(payload(TIME, names.birth(0, image, TIME), 0)).metrics
+        return [one.properties["engUnit"].value if "engUnit" in one.properties else None for one in born]
+
+    before = names.fingerprint
+    assert units() == ["bar", None]
+    said |= {"d.a": Described("psi"), "d.b": Described("°C")}
+    assert units() == ["bar", "°C"]
+    assert names.fingerprint == before, "a unit alone is no reason to be born again"

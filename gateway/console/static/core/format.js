@@ -32,6 +32,11 @@ export function reading(x) {
   return x.toPrecision(5);
 }
 
+/** What stands behind a number: its unit, and what it means where it is one of an enumeration. */
+export function told(unit, text) {
+  return [unit, text].filter(Boolean).join(" ");
+}
+
 /** A number with `digits` behind the point. */
 export function fixed(x, digits = 2) {
   return Number.isFinite(x) ? x.toFixed(digits) : MISSING;

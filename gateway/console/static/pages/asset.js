@@ -2,7 +2,7 @@
 
 import { get, path, post } from "../core/api.js";
 import { draw, h } from "../core/dom.js";
-import { age, fixed, percent, reading, word } from "../core/format.js";
+import { age, fixed, percent, reading, told, word } from "../core/format.js";
 import { t } from "../core/i18n.js";
 import { address } from "../core/router.js";
 import { may } from "../core/session.js";
@@ -156,7 +156,13 @@ function columns() {
       cell: (row) => h("a", { href: address("tags", row.tag) }, row.tag),
       by: (row) => row.tag,
     },
-    { id: "value", label: t("col.value"), num: true, fit: true, cell: (row) => measured(reading(row.value), row.unit) },
+    {
+      id: "value",
+      label: t("col.value"),
+      num: true,
+      fit: true,
+      cell: (row) => measured(reading(row.value), told(row.unit, row.text)),
+    },
     {
       id: "expected",
       label: t("col.expected"),

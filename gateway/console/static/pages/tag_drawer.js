@@ -2,7 +2,7 @@
 
 import { get, path } from "../core/api.js";
 import { draw, h } from "../core/dom.js";
-import { moment, value } from "../core/format.js";
+import { moment, told, value } from "../core/format.js";
 import { t } from "../core/i18n.js";
 import { address } from "../core/router.js";
 import { chart } from "../parts/chart.js";
@@ -30,7 +30,7 @@ export function tagDrawer(name, unit = "") {
     try {
       now.data = await get(path`/tags/${name}/trend`, { span: now.span, points: 600 });
       drawn.set([now.data.time.map((time) => time / 1000), now.data.value]);
-      draw(figures, told(now.data));
+      draw(figures, summary(now.data));
     } catch (error) {
       draw(figures, notice(error.message, "bad"));
     }
@@ -57,13 +57,13 @@ export function tagDrawer(name, unit = "") {
   load();
 }
 
-function told({ time, value: column, low, high, unit }) {
+function summary({ time, value: column, low, high, unit, text }) {
   const known = column.filter((x) => x !== null);
   if (!known.length) return h("p.note", {}, t("tags.no_trend"));
   const lows = low.filter((x) => x !== null);
   const highs = high.filter((x) => x !== null);
   return facts([
-    [t("tags.last"), `${value(known.at(-1))} ${unit}`],
+    [t("tags.last"), `${value(known.at(-1))} ${told(unit, text)}`],
     [t("tags.lowest"), `${value(Math.min(...lows))} ${unit}`],
     [t("tags.highest"), `${value(Math.max(...highs))} ${unit}`],
     [t("tags.began"), moment(time[0])],

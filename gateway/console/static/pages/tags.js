@@ -1,7 +1,7 @@
 // Live tags: thousands in a list of which only what is in sight is drawn and streamed.
 
 import { draw, h } from "../core/dom.js";
-import { age, count, reading } from "../core/format.js";
+import { age, count, reading, told } from "../core/format.js";
 import { t } from "../core/i18n.js";
 import { note } from "../core/router.js";
 import { look, on } from "../core/stream.js";
@@ -69,7 +69,12 @@ export function open(main, { name, query }) {
     frame.rows.forEach((row, i) => {
       const tag = byRow?.get(row);
       if (tag)
-        Object.assign(tag, { value: frame.other[row] ?? frame.value[i], status: frame.status[i], time: frame.time[i] });
+        Object.assign(tag, {
+          value: frame.other[row] ?? frame.value[i],
+          text: frame.texts[row] ?? "",
+          status: frame.status[i],
+          time: frame.time[i],
+        });
     });
     if (frame.full) list.size(frame.total);
     else list.repaint();
@@ -91,7 +96,7 @@ export function open(main, { name, query }) {
     row.dataset.tag = tag?.name ?? "";
     write(nameCell, tag?.name ?? "…");
     write(number, tag ? reading(tag.value) : "");
-    write(unit, tag?.unit ?? "");
+    write(unit, tag ? told(tag.unit, tag.text) : "");
     write(text, tag ? qualityText(tag.status) : "");
     write(old, tag ? age(tag.time) : "");
     if (row.dataset.drawn !== `${tag?.row}/${seen.beats}`) {
