@@ -6,12 +6,14 @@ characters is not, for it would tear holes into everything.
 
 import base64
 import json
+import os
 import re
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from gateway.cli.common import DEFAULT_CONFIG
 from gateway.config.problems import SECRET_WORDS
 from gateway.config.secrets import MAX_BYTES
 
@@ -41,6 +43,15 @@ class Scrub:
             content = self._known.sub(HIDDEN, content)
         content = _KEY.sub(HIDDEN, content)
         return _SAID.sub(rb"\g<1>" + HIDDEN, _USER.sub(rb"\g<1>" + HIDDEN + b"@", content))
+
+
+def secret_folders(config: Path, own: Path | None) -> Iterator[Path | None]:
+    """Where secrets may lie: systemd's, `own` (`gateway.secrets_dir`), and those that the documentation advises."""
+    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+    yield Path(credentials) if credentials else None
+    yield own
+    yield config.absolute().parent / "secrets"
+    yield DEFAULT_CONFIG.parent / "secrets"
 
 
 def secrets_in(folders: Iterable[Path | None]) -> Iterator[str]:

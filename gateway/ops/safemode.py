@@ -7,12 +7,14 @@ is tried by itself, for nobody may come for years.
 import signal
 import threading
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 from gateway import __version__
 from gateway.ops.metrics import Metrics, Sample
+from gateway.ops.safepage import PageServer, Shown, page
 from gateway.ops.starts import LIMIT, SETTLED, Starts
 from gateway.ops.systemd import notify
 from gateway.ops.web import TEXT, WebServer, json_answer
@@ -25,21 +27,29 @@ REMEDY: Final = (
 )
 
 
-def serve(starts: Starts, state: Path, listen: str | None, log: Any, hold: float = HOLD) -> bool:
-    """Answer until SIGTERM or SIGINT (True), or until `hold` seconds have passed (False)."""
+def serve(
+    starts: Starts, state: Path, listen: str | None, log: Any, hold: float = HOLD,
+    scrub: Callable[[bytes], bytes] = bytes,
+) -> bool:  # fmt: skip
+    """Answer until SIGTERM or SIGINT (True), or until `hold` seconds have passed (False).
+
+    `scrub` takes secrets out of what earlier starts have said.
+    """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    starts.record.errors = [scrub(said.encode()).decode(errors="replace") for said in starts.record.errors]
     document = document_of(starts)
     log.error("safe mode", why=document["parts"][0]["why"], remedy=REMEDY, errors=starts.record.errors)
-    server = _server(document, state, listen, log)
+    servers = [_server(document, state, listen, log), _page_server(document, state, log)]
     notify(f"READY=1\nSTATUS=safe mode: {document['parts'][0]['why']}")
     until = time.monotonic() + hold
     while time.monotonic() < until and not stop.wait(min(_FEED, hold)):
         notify("WATCHDOG=1")
     notify("STOPPING=1")
-    if server:
-        server.stop()
+    for server in servers:
+        if server:
+            server.stop()
     return stop.is_set()
 
 
@@ -78,4 +88,21 @@ def _server(document: dict[str, Any], state: Path, listen: str | None, log: Any)
         return None
     server.start()
     told.write_text(server.address)
+    return server
+
+
+def _page_server(document: dict[str, Any], state: Path, log: Any) -> PageServer | None:
+    """The page where the console was, if there was one."""
+    shown = Shown.read(state)
+    if shown is None:
+        return None
+    facts = {"limit": f"{LIMIT}", "settled": f"{SETTLED:.0f}", "minutes": f"{HOLD / 60:.0f}"}
+    try:
+        server = PageServer(shown, page(document, facts))
+    except (OSError, ValueError) as error:
+        log.warning("safe mode does not listen", where=shown.url, why=str(error))
+        return None
+    if server.plain_because:
+        log.warning("safe mode speaks no TLS", where=server.url, why=server.plain_because)
+    server.start()
     return server

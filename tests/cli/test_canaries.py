@@ -15,10 +15,17 @@ from gateway.config.schema import Root
 from gateway.ingest.registry import Registry
 from tests.plugins.gateway_opcua.peers import free_port, start_asyncua
 
-CANARIES = {"mqtt": "c4n4ry-broker", "plc": "c4n4ry-plc", "plc-2": "c4n4ry-template", "plc-3": "c4n4ry-parameter"}
+CANARIES = {
+    "mqtt": "c4n4ry-broker",
+    "otlp": "c4n4ry-collector",
+    "plc": "c4n4ry-plc",
+    "plc-2": "c4n4ry-template",
+    "plc-3": "c4n4ry-parameter",
+}
 MAIN = """\
 gateway: {id: bench, secrets_dir: secrets, state: state}
 mqtt: {url: mqtt://127.0.0.1, user: u, password: !secret mqtt}
+metrics: {otlp: {url: "http://127.0.0.1:1/v1/metrics", token: !secret otlp}}
 """
 DEVICES = """\
 device: plc
@@ -111,4 +118,4 @@ def test_every_place_for_a_secret_has_its_canary() -> None:
     models = Registry().models()
     places = {f"{one}.{'.'.join(map(str, path))}" for one in models for path in leaves(models[one], "password")}
     assert places == {"opcua.password"}
-    assert {".".join(map(str, path)) for path in leaves(Root, "password")} == {"mqtt.password"}
+    assert {".".join(map(str, path)) for path in leaves(Root, "password")} == {"mqtt.password", "metrics.otlp.token"}

@@ -1,6 +1,6 @@
 """24 secrets, planted wherever the configuration takes one: in nothing that the gateway says, shows or sends.
 
-A new place to look at is a line in PLACES.
+A new place to look at is a line in PLACES; the console's paths are looked at as it lists them (tests/console/paths.py).
 """
 
 import json
@@ -12,7 +12,10 @@ from typing import Any, Final
 import pytest
 
 from bench.rig import free_port
+from gateway.console.rights import Role
 from tests.cli.test_bundle import CANARIES, content, forms
+from tests.console.paths import STREAM, Place, admin_of, places, user_of, visit, watched
+from tests.console.plant import Page
 from tests.e2e.site import Site, until
 
 TAG: Final = "silo-1.level"
@@ -48,7 +51,9 @@ def site(place: Path) -> Iterator[Site]:
         (secrets / f"s{number}").write_text(f"{canary}\n")
     devices = [device(number, free_port()) for number in range(1, len(CANARIES))]
     mqtt = {"user": "line-9", "password": "!secret s0"}
-    with Site(place, devices, log={"level": "debug"}) as one:
+    assets = {"silos": {"tags": [TAG, "silo-2.level"]}}
+    console = {"listen": "127.0.0.1:0"}
+    with Site(place, devices, log={"level": "debug"}, assets=assets, console=console) as one:
         root = json.loads(one.config.read_text())
         root["gateway"]["secrets_dir"] = str(secrets)
         root["mqtt"] |= mqtt
@@ -125,3 +130,40 @@ def test_the_places_say_what_they_are_there_to_say(site: Site) -> None:
     assert b"fieldgate_device_up" in PLACES["metrics"](site)
     assert b"!secret s1" in PLACES["check --expanded"](site)
     assert os.fsencode(str(site.config)) in PLACES["process"](site)
+
+
+# -- the console -------------------------------------------------------------------------------------------------------
+
+ASSET: Final = "silos"
+
+
+@pytest.fixture(scope="module")
+def admin(site: Site) -> Page:
+    return admin_of(site.state)
+
+
+def told(said: bytes) -> list[str]:
+    return [canary for canary in CANARIES for form in forms(canary) if form in said]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", ["", *Role])
+def test_no_secret_is_told_by_any_path_of_the_console(admin: Page, role: str) -> None:
+    page, statuses = user_of(admin, role), dict[Place, set[int]]()
+    for place in places():
+        if place.template == STREAM and role:
+            continue
+        for where, status, said in visit(page, place, TAG, ASSET):
+            assert not told(said), where
+            statuses.setdefault(place, set()).add(status)
+    assert all(status < 500 for found in statuses.values() for status in found)
+    answered = [place for place, found in statuses.items() if found & {200, 204} and "/api/v1/" in place.template]
+    assert len(answered) > 15 if role else not answered, "what is refused tells nothing, but shows nothing either"
+
+
+@pytest.mark.parametrize("role", Role)
+def test_no_secret_is_told_by_the_stream(admin: Page, role: str) -> None:
+    said = watched(user_of(admin, role), ASSET)
+    assert all(f"'{topic}'".encode() in said for topic in ("overview", "alarms", "delivery", "tags", "asset"))
+    assert not told(said)

@@ -23,7 +23,7 @@ from gateway.ops.starts import FILE, LIMIT, Starts
 from gateway.sdk.errors import ConfigError, FieldgateError
 
 WITHIN = 30.0
-CONFIG = "gateway: {id: line-9}\nmetrics: {listen: '127.0.0.1:0'}\n"
+CONFIG = "gateway: {id: line-9}\nmetrics: {listen: '127.0.0.1:0'}\nconsole: {listen: '127.0.0.1:PORT'}\n"
 BENCH = "device: bench\nadapter: sim\ntags: {level: {}}\n"
 
 
@@ -160,7 +160,8 @@ class Service:
     def __init__(self, folder: Path) -> None:
         self.folder, self.state = folder, folder / "state"
         (folder / "devices.d").mkdir()
-        (folder / "fieldgate.yaml").write_text(CONFIG)
+        self.console = f"127.0.0.1:{(port := free_port())}"
+        (folder / "fieldgate.yaml").write_text(CONFIG.replace("PORT", str(port)))
         (folder / "devices.d/bench.yaml").write_text(BENCH)
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -177,14 +178,21 @@ class Service:
             time.sleep(0.05)
         return (self.state / "listen").read_text()
 
+    def told(self) -> None:
+        """Wait until the console has begun."""
+        until = time.monotonic() + WITHIN
+        while not (self.state / "console-safe.json").is_file():
+            assert time.monotonic() < until, (self.folder / "log").read_text()
+            time.sleep(0.05)
+
     def end(self, number: int) -> int:
         assert self.process
         self.process.send_signal(number)
         return self.process.wait(WITHIN)
 
-    def get(self, path: str) -> tuple[int, Any]:
+    def get(self, path: str, where: str = "") -> tuple[int, Any]:
         try:
-            with urllib.request.urlopen(f"http://{self.listening()}{path}", timeout=10.0) as answer:
+            with urllib.request.urlopen(f"http://{where or self.listening()}{path}", timeout=10.0) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -198,6 +206,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     for _ in range(LIMIT):
         one.start()
         one.listening()
+        one.told()
         one.end(signal.SIGKILL)
     one.start("--listen", f"127.0.0.1:{free_port()}")
     one.listening()
@@ -217,6 +226,12 @@ def test_a_gateway_that_keeps_dying_answers_in_safe_mode_and_is_itself_again_whe
     assert "journalctl" in document["parts"][0]["remedy"]
     assert b"fieldgate_safe_mode 1.0" in service.get("/metrics")[1]
     assert json.loads(service.get("/why?name=bench.level")[1])["error"]
+    code, body = service.get("/alarms", service.console)
+    assert code == 200
+    assert "line-9 is in safe mode" in (text := body.decode()) or "fieldgate is in safe mode" in text
+    assert "处于安全模式" in text
+    code, body = service.get("/api/v1/overview", service.console)
+    assert (code, json.loads(body)["reason"]) == (503, "safe-mode")
     words = ("status", "--listen", service.listening())
     told = subprocess.run([sys.executable, "-m", "gateway", *words], capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr
@@ -224,4 +239,5 @@ def test_a_gateway_that_keeps_dying_answers_in_safe_mode_and_is_itself_again_whe
     assert service.end(signal.SIGTERM) == 0
     service.start()
     assert json.loads(service.get("/healthz")[1]) == {"alive": True}
+    assert json.loads(service.get("/api/v1/overview", service.console)[1])["reason"] == "login"
     assert service.end(signal.SIGTERM) == 0
