@@ -1,7 +1,8 @@
 """Writes the reference pages and the schemas from the code: `python docs/generate.py`. Tests fail while they are stale.
 
 docs/configuration.md and config/schema/{fieldgate,devices,templates}.json come from the tables of the gateway and of
-its adapters, the metrics in docs/operations.md from `gateway.ops.metrics` and the counters in each adapter's README.
+its adapters, the metrics in docs/operations.md from `gateway.ops.metrics` and the counters in each adapter's README,
+what is worth an alert from the rules for Prometheus.
 """  # noqa: INP001 - a script beside the pages that it writes, not a package
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import yaml
 from pydantic import BaseModel
 
 from gateway.config.editing import MANY
@@ -23,11 +25,13 @@ DOCS: Final = Path(__file__).resolve().parent
 CONFIGURATION: Final = DOCS / "configuration.md"
 OPERATIONS: Final = DOCS / "operations.md"
 SCHEMAS: Final = DOCS.parent / "config/schema"
+RULES: Final = DOCS.parent / "config/prometheus/fieldgate.rules.yml"
 ADAPTERS: Final = ("modbus", "opcua", "sim")
 Row = tuple[str, ...]
 
-_MARKED: Final = re.compile(r"(<!-- metrics, by docs/generate\.py -->\n).*?(<!-- end of metrics -->)", re.DOTALL)
-_README_COUNTER: Final = re.compile(r"^\| `(\w+_total)` \| (.+?) \|", re.MULTILINE)
+_MARKED: Final = re.compile(r"(<!-- (metrics|alerts), by docs/generate\.py -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+_FIGURE: Final = re.compile(r"\{\{ \$(?:labels\.)?(\w+).*?\}\}")
+_README_COUNTER: Final = re.compile(r"^\| `(\w+_(?:total|standing))` \| (.+?) \|", re.MULTILINE)
 _UNITS: Final[dict[str, tuple[tuple[float, str], ...]]] = {
     "duration": ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"), (0.001, "ms")),
     "size": ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "B")),
@@ -41,7 +45,12 @@ _TYPES: Final = {
 # What the metrics carry beside gateway.ops.metrics.HELP: names that are put together when something is counted.
 LABELS: Final = {
     "info": "version, gateway",
+    "configuration_info": "number, digest",
     "device_up": "device",
+    "asset_score_ratio": "asset",
+    "asset_phase": "asset, phase",
+    "asset_alarm_standing": "asset",
+    "outbox_oldest_seconds": "class",
     "certificate_days": "connection, role",
     "part_restarts_total": "part",
     "calibrations_total": "width",
@@ -49,6 +58,8 @@ LABELS: Final = {
     "commands_refused_total": "reason",
     "writes_total": "result",
     "writes_refused_total": "reason",
+    "calls_total": "result",
+    "calls_refused_total": "reason",
     **dict.fromkeys(
         (
             "alarms_hour",
@@ -90,7 +101,8 @@ _INTRODUCTION: Final = """\
 Written by `docs/generate.py` from the tables that the gateway itself reads.
 A duration is written `200ms`, `1s`, `5min`, `2h`, `1d`, `1w`; a size `512KiB`, `64MiB`, `2GB`; a rate `1/week`,
 `2/day`. A number without its unit is refused. A secret is written `!secret NAME`, never in plain text. Relative paths
-are meant from the file that they stand in. `-` as a default: unset.
+are meant from the file that they stand in, a bare name that systemd has handed over (`LoadCredential=`) from there.
+`-` as a default: unset.
 
 `fieldgate schema` and `fieldgate schema --device ADAPTER` print the same as JSON Schema, for editors.
 
@@ -142,6 +154,28 @@ def metrics() -> str:
     return _rows(("metric", "labels", "meaning"), rows)
 
 
+def alerts() -> str:
+    """The table of all alert rules: what stands in their annotations."""
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    rows: list[Row] = [
+        (
+            f"`{rule['alert']}`",
+            f"`{rule['expr'].strip()}`",
+            rule.get("for", "at once"),
+            *_annotated(rule["annotations"]),
+        )
+        for group in groups
+        for rule in group["rules"]
+    ]
+    return _rows(("alert", "when", "for", "means", "what to do"), rows)
+
+
+def _annotated(words: dict[str, str]) -> tuple[str, str]:
+    """What an alert means and what to do; the figures that are filled in by Prometheus are named in capitals."""
+    means, remedy = (_FIGURE.sub(lambda found: found[1].upper(), words[name]) for name in ("summary", "remedy"))
+    return means, remedy
+
+
 def readme_counters(adapter: str) -> dict[str, str]:
     """The counters that an adapter's README lists, with their meaning."""
     readme = DOCS.parent / f"plugins/gateway_{adapter}/README.md"
@@ -149,8 +183,9 @@ def readme_counters(adapter: str) -> dict[str, str]:
 
 
 def operations(page: str) -> str:
-    """`page` with its table of metrics written anew."""
-    return _MARKED.sub(lambda found: f"{found[1]}\n{metrics()}\n{found[2]}", page)
+    """`page` with its tables of metrics and alerts written anew."""
+    made = {"metrics": metrics, "alerts": alerts}
+    return _MARKED.sub(lambda found: f"{found[1]}\n{made[found[2]]()}\n{found[3]}", page)
 
 
 def schemas() -> dict[str, str]:
@@ -166,9 +201,11 @@ def _adapter(name: str, model: type[DeviceConfig]) -> str:
     tag = next(found for _, found in _sections(model, "") if issubclass(found, TagConfig))
     own_device = [row for row in _options(model) if row not in _options(DeviceConfig) and row[0] != "`tags`"]
     own_tag = [row for row in _options(tag) if row not in _options(TagConfig)]
+    inner = [(path, table) for path, table in _sections(model, "") if not path.startswith("tags")]
     return (
         f"### adapter: {name}\n\nSee [its README](../plugins/gateway_{name}/README.md). Of the device:\n\n"
         f"{_table(own_device)}\nOf a tag:\n\n{_table(own_tag)}"
+        + "".join(f"\nOf {path}:\n\n{_table(_options(table))}" for path, table in inner)
     )
 
 

@@ -1,4 +1,7 @@
-"""The page itself: the files of `static/`, read once and served from memory: no path of a request meets a disk."""
+"""The page itself: the files of `static/`, read once and served from memory: no path of a request meets a disk.
+
+Those of another folder likewise.
+"""
 
 import gzip
 import hashlib
@@ -34,10 +37,11 @@ class File:
 
 
 class Files:
-    """All files, by their path below `static/`."""
+    """All files of a folder, by their path below it."""
 
-    def __init__(self) -> None:
-        self._files = dict(_read(files("gateway.console").joinpath("static"), ""))
+    def __init__(self, folder: Traversable | None = None) -> None:
+        """Reads them; `static/` unless told."""
+        self._files = dict(_read(folder or files("gateway.console").joinpath("static"), ""))
 
     def answer(self, path: str, request: Request) -> Response:
         """The file at `path`; 304 where the browser has it, 404 where there is none."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.commissioning.terminal import commands
 from tests.plugins.gateway_modbus import peers as modbus
 from tests.plugins.gateway_opcua import peers as opcua
 
@@ -23,11 +24,6 @@ WITHIN = 150.0  # s for all of it
 MOST = 15
 
 pytestmark = pytest.mark.timeout(WITHIN + 60)
-
-
-def commands() -> list[str]:
-    """The commands of the page, each block one."""
-    return [text.rstrip("\n") for text in re.findall(r"^```sh\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)]
 
 
 def machines(folder: Path) -> list[dict[str, Any]]:
@@ -56,7 +52,7 @@ def typed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("commissioning")
     if subprocess.run([*APART, "ip", "link", "set", "lo", "up"], check=False).returncode:
         pytest.skip("no network namespace can be made here, or ip (iproute2) is missing")
-    asked = {"within": WITHIN, "commands": commands(), "broker": broker(folder), "machines": machines(folder)}
+    asked = {"within": WITHIN, "commands": commands(PAGE), "broker": broker(folder), "machines": machines(folder)}
     asked["addresses"] = ["10.0.4.21", "10.0.4.30"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -75,7 +71,7 @@ def said(typed: dict[str, Any], start: str) -> str:
 
 
 def test_fifteen_commands_are_enough_and_each_goes_well(typed: dict[str, Any]) -> None:
-    assert len(typed["commands"]) == len(commands()) <= MOST
+    assert len(typed["commands"]) == len(commands(PAGE)) <= MOST
     assert {one["command"]: (one["code"], one["output"]) for one in typed["commands"] if one["code"]} == {}
 
 

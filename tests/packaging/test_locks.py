@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterable
+from itertools import chain
 
 import pytest
 from packaging.requirements import Requirement
@@ -11,6 +12,7 @@ from packaging.utils import canonicalize_name
 from tests.packaging.house import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+NOT_PACKED = ("otel",)  # extras that no package of ours brings (ADR 0008)
 PIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[0-9][A-Za-z0-9.+!]*")
 
 
@@ -48,9 +50,16 @@ def test_what_the_gateway_runs_on_is_what_it_is_tested_on() -> None:
 
 def test_the_lock_meets_all_that_the_project_asks_for() -> None:
     project = PROJECT["project"]
-    extras = [wish for wishes in project["optional-dependencies"].values() for wish in wishes]
-    wanted = [*project["dependencies"], *extras, *PROJECT["build-system"]["requires"]]
+    packed = (wishes for name, wishes in project["optional-dependencies"].items() if name not in NOT_PACKED)
+    wanted = [*project["dependencies"], *chain(*packed), *PROJECT["build-system"]["requires"]]
     assert unmet(wanted, pins("run.txt")) == []
+
+
+@pytest.mark.parametrize("extra", NOT_PACKED)
+def test_an_extra_that_is_not_packed_is_locked_for_the_tests(extra: str) -> None:
+    wanted = PROJECT["project"]["optional-dependencies"][extra]
+    assert unmet(wanted, pins("dev.txt")) == []
+    assert {text for text in wanted if Requirement(text).name in pins("run.txt")} == set()
 
 
 def test_the_lock_of_the_tests_meets_the_group_of_the_tests() -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.e2e.commissioning.terminal import PATIENCE, Terminal
+
 BROKER = "10.0.4.2"
-PATIENCE = 30.0  # s that a command is repeated, as by a person who waits for a start
 READY = "fieldgate status"  # behind it the machines become too hot
-MARK = "@@"
 
 
 class Machine:
@@ -44,35 +44,6 @@ class Machine:
             if line.strip() == word:
                 return
         raise RuntimeError(f"a machine ended before it said {word!r}")
-
-
-class Terminal:
-    """One shell, as a person has it open all the while."""
-
-    def __init__(self, folder: Path) -> None:
-        self._shell = subprocess.Popen(
-            ["bash"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
-        )
-
-    def type(self, command: str) -> dict[str, Any]:
-        """Type it; its exit code and what it printed."""
-        assert self._shell.stdin
-        assert self._shell.stdout
-        self._shell.stdin.write(f"{command}\nprintf '\\n{MARK} %s\\n' $?\n")
-        self._shell.stdin.flush()
-        lines: list[str] = []
-        for line in self._shell.stdout:
-            if line.startswith(MARK):
-                return {"command": command, "code": int(line.split()[1]), "output": "".join(lines)}
-            lines.append(line)
-        raise RuntimeError(f"the shell ended at {command}")
-
-    def repeat(self, command: str) -> dict[str, Any]:
-        """Type it until it goes well."""
-        until = time.monotonic() + PATIENCE
-        while (typed := self.type(command))["code"] and time.monotonic() < until:
-            time.sleep(1.0)
-        return typed
 
 
 def subscribe(heard: list[dict[str, Any]]) -> None:
