@@ -2,26 +2,29 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from gateway import __version__
-from gateway.cli import VERBS
-from gateway.cli.common import CONFIGURATION, FAILED, complain
-from gateway.sdk.errors import ConfigError, FieldgateError
+from gateway.cli import load
 
 
-def parser() -> argparse.ArgumentParser:
-    """The whole command line."""
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """The whole command line, or as much of it as one that begins with `words` needs."""
     top = argparse.ArgumentParser(prog="fieldgate", description="Industrial edge gateway: machines in, alarms out.")
     top.add_argument("--version", action="version", version=f"fieldgate {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb in VERBS:
-        verb.add(verbs)
+    for module in load(words):
+        module.add(verbs)
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one verb; the exit code says how it went (0 ok, 1 failed, 2 usage, 75 try later, 78 configuration)."""
-    args = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    args = parser(words).parse_args(words)
+    from gateway.cli.common import CONFIGURATION, FAILED, complain  # noqa: PLC0415 - what takes long is loaded by `load`
+    from gateway.sdk.errors import ConfigError, FieldgateError  # noqa: PLC0415
+
     try:
         return int(args.func(args))
     except ConfigError as error:

@@ -5,12 +5,11 @@ import io
 import os
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from gateway.cli.common import DEFAULT_CONFIG, FAILED, OK, add_config, complain, state_folder
-from gateway.cli.scrub import Scrub, secrets_in
+from gateway.cli.common import FAILED, OK, add_config, complain, state_folder
+from gateway.cli.scrub import Scrub, secret_folders, secrets_in
 from gateway.cli.support import Around, Piece, pieces, recording
 from gateway.config.expanded import as_yaml
 from gateway.config.load import load_written
@@ -49,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Gather and write; nothing that is missing or broken keeps the rest from being gathered."""
     root, configuration = _configuration(args.config)
     state = state_folder(args.state, root.gateway.state if root else _STATE)
-    scrub = Scrub(secrets_in(_secret_folders(args.config, root)))
+    scrub = Scrub(secrets_in(secret_folders(args.config, root.gateway.secrets_dir if root else None)))
     around = Around(args.config, state, args.listen or (root.metrics.listen if root else None), args.log)
     name = f"fieldgate-bundle-{root.gateway.id if root else 'gateway'}-{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}"
     output = args.output or Path(f"{name}.tar.gz")
@@ -78,15 +77,6 @@ def _configuration(path: Path) -> tuple[Root | None, Piece]:
     except ConfigErrors as errors:
         return None, Piece("configuration-problems.txt", errors.render().encode())
     return found.root, Piece("configuration.yaml", as_yaml(written).encode())
-
-
-def _secret_folders(config: Path, root: Root | None) -> Iterator[Path | None]:
-    """Where secrets may lie: those that the gateway reads, and those that the documentation advises."""
-    credentials = os.environ.get("CREDENTIALS_DIRECTORY")
-    yield Path(credentials) if credentials else None
-    yield root.gateway.secrets_dir if root else None
-    yield config.absolute().parent / "secrets"
-    yield DEFAULT_CONFIG.parent / "secrets"
 
 
 def _readme(*, with_recording: bool) -> Piece:

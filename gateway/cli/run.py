@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine, Mapping
@@ -16,8 +17,10 @@ import structlog
 from gateway.app import Gateway
 from gateway.changes import Files
 from gateway.cli.common import OK, TRY_LATER, add_config, state_folder
+from gateway.cli.scrub import Scrub, secret_folders, secrets_in
 from gateway.config.load import Configuration, load
 from gateway.config.problems import ConfigErrors, did_you_mean
+from gateway.config.schema import Root
 from gateway.config.shelf import digest
 from gateway.console.start import serving
 from gateway.ingest.registry import Registry
@@ -27,8 +30,10 @@ from gateway.ops.lastwords import asked_to_end
 from gateway.ops.lock import lock
 from gateway.ops.memory import bound_arenas, compacted, share_equal_tags
 from gateway.ops.metrics import Metrics
+from gateway.ops.safepage import Shown
 from gateway.ops.starts import SETTLED, Starts
 from gateway.ops.supervisor import GivenUpError
+from gateway.ops.watchdog import Watchdog
 from gateway.ops.web import JSON, TEXT, Answer, WebServer, json_answer
 from gateway.reading import read_beside
 from gateway.state.configurations import ConfigurationMissingError, Configurations
@@ -62,7 +67,10 @@ def _safe(args: argparse.Namespace, starts: Starts) -> int:
     logs.configure(args.log_level or "info", SystemClock())
     state = starts.folder
     lock(state)
-    if safemode.serve(starts, state, args.listen, structlog.get_logger()):
+    shown = Shown.read(state)
+    own = Path(shown.secrets) if shown and shown.secrets else None
+    scrub = Scrub(secrets_in(secret_folders(args.config, own)))
+    if safemode.serve(starts, state, args.listen, structlog.get_logger(), scrub=scrub):
         starts.clear()
         return OK
     starts.once_more()
@@ -71,6 +79,7 @@ def _safe(args: argparse.Namespace, starts: Starts) -> int:
 
 def _run(args: argparse.Namespace, starts: Starts | None) -> int:
     """Read the configuration, then run."""
+    gc.freeze()  # what has been loaded stays: the collections after the reading need not look through it
     registry = Registry()
     configuration, doubt = _chosen(args.config, registry, args.state, starts)
     bound_arenas()
@@ -100,7 +109,9 @@ def _run(args: argparse.Namespace, starts: Starts | None) -> int:
         if gateway.changes:
             loop.add_signal_handler(signal.SIGHUP, gateway.changes.ask, "SIGHUP")
         metrics, listen = Metrics(), args.listen or root.metrics.listen
-        with serving(gateway, root.console, metrics), _web(gateway, listen, metrics):
+        metrics.add(lambda: list(gateway.status.samples()))
+        metrics.add(lambda: [*gateway.defence.samples(), *gateway.keeping.samples()])
+        with serving(gateway, root.console, metrics), _web(gateway, listen, metrics), _pushed(gateway, root, metrics):
             try:
                 await gateway.run(stop)
             except GivenUpError:
@@ -153,8 +164,6 @@ def _web(gateway: Gateway, listen: str | None, metrics: Metrics):  # type: ignor
     if listen is None:
         yield None
         return
-    metrics.add(lambda: list(gateway.status.samples()))
-    metrics.add(lambda: [*gateway.defence.samples(), *gateway.keeping.samples()])
 
     def why(query: Mapping[str, str]) -> Answer:
         name = query.get("name", "")
@@ -172,7 +181,7 @@ def _web(gateway: Gateway, listen: str | None, metrics: Metrics):  # type: ignor
             "/metrics": lambda _: (HTTPStatus.OK, TEXT, metrics.render()),
             "/why": why,
             "/status": lambda _: (HTTPStatus.OK, JSON, gateway.status.line()),
-            "/healthz": lambda _: json_answer(HTTPStatus.OK, {"alive": True}),
+            "/healthz": lambda _: _alive(gateway.watchdog),
             "/readyz": lambda _: json_answer(
                 HTTPStatus.OK if gateway.status.ready() else HTTPStatus.SERVICE_UNAVAILABLE,
                 {"ready": gateway.status.ready()},
@@ -185,6 +194,22 @@ def _web(gateway: Gateway, listen: str | None, metrics: Metrics):  # type: ignor
         yield server
     finally:
         server.stop()
+
+
+def _alive(watchdog: Watchdog) -> Answer:
+    """Whether the loop turns; this thread would answer without it."""
+    if watchdog.alive():
+        return json_answer(HTTPStatus.OK, {"alive": True})
+    return json_answer(HTTPStatus.SERVICE_UNAVAILABLE, {"alive": False, "silent": round(watchdog.silent(), 1)})
+
+
+def _pushed(gateway: Gateway, root: Root, metrics: Metrics) -> contextlib.AbstractContextManager[None]:
+    """Push the metrics while the gateway runs, where there is a collector."""
+    if root.metrics.otlp is None:
+        return contextlib.nullcontext()
+    from gateway.ops.otlp import sending  # noqa: PLC0415 - optional
+
+    return sending(root.metrics.otlp, metrics, root.gateway.id, gateway.clock, gateway.health, gateway.log)
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,10 +1,13 @@
 """`fieldgate status`: how a running gateway is doing, from its own /status."""
 
 import argparse
-from typing import Any
+import time
+from typing import Any, Final
 
 from gateway.cli.asking import UnansweredError, add_gateway, asked
 from gateway.cli.common import OK, complain, print_json
+
+_SHORT: Final = 12  # digits that tell one digest from another
 
 
 def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,6 +35,7 @@ def lines(document: dict[str, Any]) -> list[str]:
     """The document for a person."""
     out = [
         f"{document['gateway']}  {document['state']}  up {document['uptime']:.0f} s  version {document['version']}",
+        *_configuration(document.get("configuration")),
         "",
     ]
     out += [
@@ -52,6 +56,20 @@ def lines(document: dict[str, Any]) -> list[str]:
         f"  broker {'connected' if broker['connected'] else 'away: ' + str(broker['why'])}, {queued} messages wait",
     ]
     return out
+
+
+def _configuration(edition: dict[str, Any] | None) -> list[str]:
+    """Which one runs, and whether the files say something else."""
+    if not edition:
+        return []
+    name = f"configuration {edition['number'] or '(not kept)'}, {edition['digest'][:_SHORT]}"
+    since = f", since {_when(edition['since'])}" if edition["since"] else ""
+    differs = "; the files on disk say something else → fieldgate plan" if edition["differs"] else ""
+    return [f"  {name}{since}{differs}"]
+
+
+def _when(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _alarms(figures: dict[str, Any]) -> list[str]:

@@ -33,7 +33,7 @@ class ConsoleConfig(Table):
     session: Duration = Field(default=12 * 3600.0, le=7 * 86400)
     """Longest time that one login lasts."""
     idle: Duration = Field(default=1800.0, le=7 * 86400)
-    """Time without any request after which a login ends; a page that only shows asks nothing."""
+    """Time without any request after which a login ends; an open page that only shows is one for viewers, else none."""
     viewers: int = Field(default=64, ge=1, le=1000)
     """Pages that may be open at once; what goes beyond is told to come later."""
     past: Size = Field(default=16 * 2**20, ge=2**16)

@@ -118,11 +118,21 @@ def _folder(main: File, option: str) -> Path | None:
     return main.path.parent / folder if isinstance(folder, str) else None
 
 
-def make_absolute(document: Document, paths: Iterable[Pattern]) -> None:
-    """Every one of `paths` in `document`, taken from the folder of the file in which it was written."""
+def make_absolute(document: Document, paths: Iterable[Pattern], credentials: Path | None = None) -> None:
+    """Every one of `paths` in `document`, taken from the folder of the file in which it was written.
+
+    A name without a folder that lies among systemd's `credentials` is that: so a service gets a private key that its
+    user may not read where it lies (systemd.exec(5), LoadCredential=).
+    """
     for pattern in paths:
         for path, holder, key in match(document.data, pattern):
             if isinstance(holder[key], str):
                 spot = document.spot(path)
                 folder = Path((spot.given or spot).source.folder)
-                holder[key] = str(folder.absolute() / holder[key])
+                holder[key] = str(_handed_over(holder[key], credentials) or folder.absolute() / holder[key])
+
+
+def _handed_over(name: str, credentials: Path | None) -> Path | None:
+    if credentials is None or "/" in name or "\0" in name or name in {"", ".", ".."}:
+        return None
+    return found if (found := credentials / name).is_file() else None

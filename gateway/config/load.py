@@ -216,7 +216,7 @@ class _Loader:
         self._words |= secret_words(secrets)
         self._secrets.resolve(document)
         refuse_plain(document, secrets)
-        make_absolute(document, leaves(table, "path"))
+        make_absolute(document, leaves(table, "path"), self._secrets.credentials)
         for last in (False, True):
             try:
                 return table.model_validate(document.data, context={"written": True})

@@ -12,6 +12,7 @@ from gateway.config.assets import AlarmsConfig, AssetConfig
 from gateway.config.broker import AsPath, MqttConfig
 from gateway.config.console import ConsoleConfig
 from gateway.config.limits import LimitsConfig
+from gateway.config.otlp import OtlpConfig
 from gateway.sdk.config import Delay, Duration, Name, Size, Table
 
 
@@ -26,6 +27,8 @@ class GatewayConfig(Table):
     """Folder with one file per secret, read after systemd's credentials."""
     watch: Delay = 0.0
     """How often the files are looked at; what has changed and was left alone since is applied; 0s: only when asked."""
+    clock: Literal["free", "synchronised"] = "free"
+    """`synchronised`: what is sent while the clock is not known to follow a time server says so; free: it need not."""
 
 
 class WritesConfig(Table):
@@ -55,7 +58,7 @@ class OutboxConfig(Table):
     segment: Size = Field(default=8 * 2**20, ge=2**16)
     """Size of one segment file; space is freed by whole segments."""
     max_age: Duration = 30 * 86400.0
-    """Telemetry older than this is dropped."""
+    """Telemetry that has waited longer than this, while the gateway ran, is dropped."""
     memory: Size = Field(default=16 * 2**20, ge=2**16)
     """Accepted messages kept in memory for the publisher; beyond it they are read back from disk."""
     free: Size = Field(default=64 * 2**20, ge=0)
@@ -114,6 +117,10 @@ class MetricsConfig(Table):
 
     listen: str | None = Field(default=None, pattern=r"^[^\s:]+:\d+$")
     """host:port, for instance 127.0.0.1:9184; port 0 takes a free one; unset, nothing listens."""
+    assets: int = Field(default=1000, ge=0, le=100_000)
+    """Assets up to which each has metrics of its own (score, phase, alarm), three series each; with more, none has."""
+    otlp: OtlpConfig | None = None
+    """A collector that the same metrics are pushed to; unset, none are."""
 
 
 class LogConfig(Table):

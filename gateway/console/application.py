@@ -15,15 +15,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from gateway.console import doors
 from gateway.console.calls import Desk, Route, json_answer, refusal
 from gateway.console.files import INDEX, Files
+from gateway.console.manual import PLACE, Manual
 from gateway.console.rights import Refused
+from gateway.ops import manual
 
 API: Final = "/api/v1"
+DOCUMENT: Final = "/api/openapi.yaml"
 _OWN: Final = ("localhost", "ip6-localhost")
 
 
 def application(desk: Desk, login: Callable[[Request], Awaitable[Response]], routes: Sequence[Route]) -> Starlette:
     """All paths."""
-    pages = Files()
+    pages, docs = Files(), Manual(desk, manual.folder())
 
     async def index(request: Request) -> Response:
         return pages.answer(INDEX, request)
@@ -35,6 +38,9 @@ def application(desk: Desk, login: Callable[[Request], Awaitable[Response]], rou
         routes=[
             Path("/", index),
             Path("/static/{path:path}", file),
+            Path(PLACE, docs.top),
+            Path(f"{PLACE}/{{path:path}}", docs.answer),
+            Path(DOCUMENT, docs.api),
             Path(f"{API}/login", login, methods=["POST"]),
             *(Path(API + route.path, desk.endpoint(route), methods=[route.method]) for route in routes),
         ],

@@ -91,6 +91,14 @@ class Desk:
 
         return answer
 
+    def knows(self, request: Request) -> bool:
+        """Whether somebody who is logged in asks."""
+        try:
+            self._who(request)
+        except Refused:
+            return False
+        return True
+
     async def _answer(self, route: Route, request: Request) -> Any:
         who = self._who(request)
         if request.method not in doors.SAFE:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.ops.resources import allowed, charged
+
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _DAY: Final = 86400.0
@@ -22,6 +24,8 @@ class Figures:
     Attributes:
         cpu: of this process, as a share of one core; `load` is the machine's, over a minute.
         memory: of this process.
+        memory_share: how much of the memory is taken, 0 to 1: of the machine's, or, where the unit hides that
+            (ProcSubset=pid), of what the unit may have (MemoryMax=).
         written: what this process has had written to disk.
         wear: see `wear`.
     """
@@ -32,6 +36,7 @@ class Figures:
     memory: int | None
     memory_total: int
     memory_available: int | None
+    memory_share: float | None
     disk_total: int
     disk_free: int
     written: int | None
@@ -53,10 +58,10 @@ class Machine:
     def figures(self) -> Figures:
         """All of them, now."""
         disk, written = shutil.disk_usage(self._state), _written()
-        total = os.sysconf("SC_PHYS_PAGES") * _PAGE
+        total, available = os.sysconf("SC_PHYS_PAGES") * _PAGE, _available()
         return Figures(
-            self._processor(), os.cpu_count() or 1, round(os.getloadavg()[0], 2), _resident(), total, _available(),
-            disk.total, disk.free, written, self._per_day(written),
+            self._processor(), os.cpu_count() or 1, round(os.getloadavg()[0], 2), _resident(), total, available,
+            share(total, available, charged(), allowed()), disk.total, disk.free, written, self._per_day(written),
             wear(Path("/sys/dev/block"), self._state.stat().st_dev),
         )  # fmt: skip
 
@@ -72,6 +77,20 @@ class Machine:
         if written is None or self._written is None:
             return None
         return round((written - self._written) / max(time.monotonic() - self._began, 1.0) * _DAY)
+
+
+def share(total: int, available: int | None, taken: int | None, bound: int | None) -> float | None:
+    """How much of the memory is taken, as far as one sees; None where one sees nothing. Bytes.
+
+    Args:
+        total: of the machine.
+        available: of it; what would be free if it were asked for.
+        taken: by our control group.
+        bound: what that may have.
+    """
+    if available is not None:
+        return round(1 - available / total, 3)
+    return round(taken / bound, 3) if taken is not None and bound else None
 
 
 def wear(devices: Path, number: int) -> float | None:

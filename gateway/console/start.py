@@ -9,6 +9,7 @@ from gateway.config.console import ConsoleConfig
 from gateway.console.host import Host
 from gateway.ops.health import State
 from gateway.ops.metrics import Metrics
+from gateway.ops.safepage import Shown, forget
 from gateway.sdk.errors import FieldgateError
 
 if TYPE_CHECKING:
@@ -22,14 +23,23 @@ def serving(host: Host, config: ConsoleConfig, metrics: Metrics) -> Iterator[Non
     What keeps the console from beginning, such as an address that is taken, is told and does not keep the gateway.
     """
     console = _begun(host, config) if config.listen else None
+    if not config.listen:
+        forget(host.state)
     if console is None:
         yield
         return
+    _shown(host, config, console.url).leave(host.state)
     metrics.add(lambda: list(console.samples()))
     try:
         yield
     finally:
         console.stop()
+
+
+def _shown(host: Host, config: ConsoleConfig, url: str) -> Shown:
+    """What safe mode must know of it."""
+    paths = (config.cert, config.key, host.running.configuration.root.gateway.secrets_dir)
+    return Shown(url, *(None if path is None else str(path.absolute()) for path in paths))
 
 
 def _begun(host: Host, config: ConsoleConfig) -> "Console | None":

@@ -7,6 +7,8 @@ from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
 
+from gateway.models.runtime import runtime
+
 DEFAULT: Final = Path(__file__).with_name("default.onnx")
 ERROR: Final = 3  # onnxruntime's severities: 0 verbose to 4 fatal
 
@@ -21,8 +23,7 @@ class Session(Protocol):
 @cache
 def open_session(path: Path = DEFAULT) -> Session:
     """A session on the model at `path`, one a process; it may be shared, for it keeps nothing between calls."""
-    import onnxruntime  # noqa: PLC0415 - 40 MB and 100 ms that a gateway without models need not pay
-
+    onnxruntime = runtime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -21,6 +21,7 @@ import orjson
 
 from gateway.models.columns import Columns
 from gateway.models.providers import Model, RefusedError, accelerated, first_line, open_checked
+from gateway.models.runtime import runtime
 
 REQUEST: Final = struct.Struct("<QI")  # number, windows
 REPLY: Final = struct.Struct("<QBd")  # number, fault, seconds; then the fault in words
@@ -48,8 +49,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _open(job: Mapping[str, Any], content: bytes) -> tuple[Model, dict[str, Any]]:
-    import onnxruntime  # noqa: PLC0415 - after the process has stood back
-
+    onnxruntime = runtime()  # loaded after the process has stood back
     _limit_memory(job["memory"], accelerated=accelerated(job["providers"], onnxruntime))
     model, provider, passed, score = open_checked(onnxruntime, content, job)
     return model, {"provider": provider, "passed": passed, "golden": score, "runtime": onnxruntime.__version__}

@@ -4,6 +4,7 @@ Read from /proc/self, which the unit leaves visible (ProcSubset=pid); elsewhere 
 """
 
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _BACK: Final = 0.9  # of a bound, under which a figure is within it again
 _SPAN: Final = 10  # looks over which growth is judged
 _MIB: Final = 2**20
-_CGROUPS: Final = Path("/sys/fs/cgroup")
+GROUPS: Final = Path("/sys/fs/cgroup")
 
 NAMES: Final = {
     "process_resident_bytes": "memory",
@@ -81,14 +82,30 @@ def measured(tasks: int) -> dict[str, int]:
     return figures | {"process_tasks": tasks, "process_threads": threading.active_count()}
 
 
-def allowed() -> int | None:
+def allowed(groups: Path = GROUPS) -> int | None:
     """Bytes that the control group lets us have (MemoryMax of the unit); None where nothing is said."""
-    with suppress(OSError):
-        group = Path("/proc/self/cgroup").read_text().strip().rpartition(":")[2].lstrip("/")
-        folders = [_CGROUPS / group, *(_CGROUPS / group).parents]
-        limits = [text for one in folders if (text := _read(one / "memory.max")).isdigit()]
-        return min(map(int, limits), default=None)
-    return None
+    group = _group(groups)
+    folders = [group, *group.parents] if group else []
+    return min((int(text) for one in folders if (text := _read(one / "memory.max")).isdigit()), default=None)
+
+
+def charged(groups: Path = GROUPS) -> int | None:
+    """Bytes that the control group is charged with, but for what the kernel would give back at once; None: not said.
+
+    It is what memory.max is held against (Linux, cgroup-v2.rst, "Memory Interface Files"), workers of models included.
+    """
+    group = _group(groups)
+    current = _read(group / "memory.current") if group else ""
+    if group is None or not current.isdigit():
+        return None
+    given_back = re.search(r"^inactive_file (\d+)", _read(group / "memory.stat"), re.MULTILINE)
+    return int(current) - (int(given_back[1]) if given_back else 0)
+
+
+def _group(groups: Path) -> Path | None:
+    """The folder of our control group, of version 2."""
+    found = re.search(r"^0::/?(.*)", _read(Path("/proc/self/cgroup")), re.MULTILINE)
+    return groups / found[1] if found else None
 
 
 def _read(path: Path) -> str:

@@ -39,8 +39,9 @@ class Ties:
 class SelfWatch:
     """The process of one gateway."""
 
-    def __init__(self, bounds: Mapping[str, int], ties: Ties) -> None:
-        self.resources, self.wall = Resources(bounds), WallWatch(ties.clock)
+    def __init__(self, bounds: Mapping[str, int], ties: Ties, wall: WallWatch | None = None) -> None:
+        """`wall`: the watch over the wall clock, whose doubts messages bear; one of its own unless given."""
+        self.resources, self.wall = Resources(bounds), wall or WallWatch(ties.clock)
         self._ties = ties
         self._allowed = allowed()
         self._begun = ties.clock.monotonic()
@@ -71,7 +72,9 @@ class SelfWatch:
         """For Prometheus."""
         for name, value in self.resources.figures.items():
             yield Sample(name, value)
+        yield Sample("process_cpu_seconds_total", time.process_time())
         yield Sample("clock_steps_total", self.wall.steps)
+        yield Sample("clock_doubted", float(bool(self.wall.doubt)))
         if self.wall.trusted is not None:
             yield Sample("clock_synchronized", float(self.wall.trusted))
 
@@ -110,7 +113,7 @@ class SelfWatch:
             self._ties.log.warning("clock not synchronised", why=told)
             self._ties.tell("clock", "clock not synchronised", told)
         recent = "it was set while the gateway ran" if now - self._stepped < _STEP_LASTS else ""
-        state = State.DEGRADED if recent or not self.wall.plausible else State.OK
+        state = State.DEGRADED if recent or self.wall.doubt else State.OK
         remedy = "see to NTP (timedatectl); times of readings that carry none of their own are of this clock"
         why = recent if recent and self.wall.plausible else told
         self._ties.health.report("clock", state, why, remedy if why else "")

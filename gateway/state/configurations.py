@@ -114,6 +114,14 @@ class Configurations:
         if record is not None:
             self._put(self._of(number) / _RECORD, asdict(replace(record, end=why)))
 
+    def disown(self, running: str, why: str) -> None:
+        """Take back whatever was kept after the one that runs, which has this digest."""
+        for record in reversed(self.records()):
+            if record.digest == running:
+                return
+            if not record.end:
+                self.take_back(record.number, why)
+
     # -- what is not to run ------------------------------------------------------------------------------------------
 
     def doubt(self) -> Doubt | None:

@@ -2,8 +2,11 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import termios
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import serial  # type: ignore[import-untyped] # ships no types
@@ -13,6 +16,16 @@ from gateway_modbus.endpoint import Endpoint
 from gateway_modbus.link import Link
 
 _PIECE: Final = 4096  # bytes taken from the kernel at a time
+_REMEDIES: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        errno.ENOENT: "is it plugged in? /dev/serial/by-id holds the ports there are",
+        errno.EACCES: "the user that opens it must be in the group of the port (dialout)",
+        errno.EPERM: "what confines this process does not allow the port",
+        errno.EAGAIN: "another program has it open",
+    }
+)
+_UNIT: Final = "; a service opens serial ports only with systemd/serial.conf (docs/install.md, Serial lines)"
+_SHUT: Final = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM})  # what a unit without it comes to
 
 
 class SerialWire:
@@ -79,5 +92,18 @@ def open_serial(endpoint: Endpoint, link: Link) -> None:
             endpoint.host, line.baud, line.bits, line.parity, line.stop, timeout=0, write_timeout=0, exclusive=True
         )
     except (OSError, ValueError, termios.error) as error:  # SerialException is an OSError
-        raise DisconnectedError(f"{endpoint.host}: {error}") from error
+        raise DisconnectedError(f"{endpoint.host}: {refusal(error, endpoint.host, os.environ)}") from error
     SerialWire(port, link)
+
+
+def refusal(error: Exception, path: str, environ: Mapping[str, str]) -> str:
+    """Why `path` could not be opened, and what helps.
+
+    `environ`: of this process; systemd names each start of a unit in INVOCATION_ID (systemd.exec(5)).
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None:
+        return str(error)
+    said = "; ".join(filter(None, [os.strerror(number), _REMEDIES.get(number)]))
+    shut = number in _SHUT and path.startswith("/dev/") and "INVOCATION_ID" in environ
+    return said + (_UNIT if shut else "")

@@ -60,6 +60,18 @@ def test_systemd_credentials_come_first(home: Path) -> None:
     assert password(read(home, CREDENTIALS_DIRECTORY=str(home / "credentials"))) == "from-systemd"
 
 
+def test_a_bare_name_of_a_file_is_that_of_a_credential_where_there_is_one(home: Path) -> None:
+    main = home / "fieldgate.yaml"
+    main.write_text(main.read_text() + "console: {listen: '127.0.0.1:0', cert: cert.pem, key: console.key}\n")
+    for name in ("secrets/console.key", "credentials/console.key", "cert.pem"):
+        (home / name).write_text("pem")
+    with_it = read(home, CREDENTIALS_DIRECTORY=str(home / "credentials")).root.console
+    assert (with_it.cert, with_it.key) == (home / "cert.pem", home / "credentials/console.key")
+    assert read(home).root.console.key == home / "console.key"
+    main.write_text(main.read_text().replace("key: console.key", "key: secrets/console.key"))
+    assert read(home, CREDENTIALS_DIRECTORY=str(home / "credentials")).root.console.key == home / "secrets/console.key"
+
+
 def test_secrets_reach_nested_tables_of_plugins(home: Path) -> None:
     (press,) = read(home).devices
     assert isinstance(press, ServerConfig)

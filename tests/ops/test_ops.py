@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.ops import logs
+from gateway.ops import logs, watchdog
 from gateway.ops.health import Health, State
 from gateway.ops.lock import AlreadyRunningError, lock
 from gateway.ops.metrics import HELP, Metrics, Sample
 from gateway.ops.supervisor import GivenUpError, Supervisor
 from gateway.ops.systemd import notify, watchdog_seconds
-from gateway.ops.watchdog import Progress, Stage
+from gateway.ops.watchdog import Progress, Stage, Watchdog
 from gateway.ops.web import WebServer, json_answer
 from gateway.sdk.testing import FakeClock, LoopClock, SilentLog
 
@@ -83,6 +83,28 @@ def test_the_watchdog_is_not_fed_while_a_stage_with_work_stands_still() -> None:
     done[0] = 1
     assert progress.stuck() == []
     assert progress.stuck() == ["outbox"]
+
+
+async def test_the_worst_lag_is_told_to_everybody_who_looks_and_forgotten_in_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WATCHDOG_USEC", "30000")  # a beat each 10 ms
+    monkeypatch.setattr(watchdog, "LOOKED_BACK", 0.1)
+    clock = FakeClock()
+    dog = Watchdog(clock, Progress([]), SilentLog())
+    assert dog.lag == 0.0
+    running = asyncio.create_task(dog.run())
+    await asyncio.sleep(0)
+    clock.advance(2.0)
+    lags = []
+    for _ in range(500):
+        lags += [dog.lag, dog.lag]
+        await asyncio.sleep(0.001)
+    running.cancel()
+    late = [lag for lag in lags if lag > 1.0]
+    assert late == [pytest.approx(2.0, abs=0.1)] * len(late)
+    assert len(late) >= 4, "looking at it does not end it"
+    assert lags[-1] < 1.0
 
 
 @pytest.mark.parametrize("abstract", [False, True])

@@ -13,11 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.house import CLUTTER, ROOT
+from tests.packaging.house import CLUTTER, ROOT, debian
 
-DEBIAN = "bookworm"
 CONTENT = "python3,python3-pip,ca-certificates"
-CACHE = Path(os.environ.get("FIELDGATE_ROOTFS", "/var/tmp")) / f"fieldgate-fresh-{DEBIAN}.tar"  # made once
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")  # where a proxy stands between us and the registry
 
 pytestmark = pytest.mark.timeout(900)
@@ -26,15 +24,8 @@ pytestmark = pytest.mark.timeout(900)
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh Debian in a folder, with a checkout in /home/checkout."""
-    for tool in ("systemd-nspawn", "mmdebstrap"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed (Debian: apt install systemd-container mmdebstrap)")
-    if os.geteuid() != 0:
-        pytest.skip("only root may enter a container")
-    if not CACHE.is_file():
-        subprocess.run(["mmdebstrap", "--variant=minbase", f"--include={CONTENT}", DEBIAN, CACHE], check=True)
     folder = tmp_path_factory.mktemp("fresh")
-    subprocess.run(["tar", "-xf", CACHE, "-C", folder], check=True)
+    debian("fieldgate-fresh", CONTENT, folder)
     shutil.copytree(ROOT, folder / "home/checkout", ignore=CLUTTER, symlinks=True)
     if "PIP_CERT" in os.environ:
         shutil.copy(AUTHORITIES, folder / AUTHORITIES.relative_to("/"))

@@ -9,11 +9,27 @@ import venv
 from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = Path(sysconfig.get_path("purelib"))  # the dependencies, and pytest for the suites of adapters
 WITHIN = 100.0  # s that one command may take
+DEBIAN = "bookworm"
 
 CLUTTER = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__", "node_modules", "tmp*")
+
+
+def debian(name: str, content: str, folder: Path) -> None:
+    """A fresh Debian with the packages of `content` in a folder; fetched once, and kept for the next time."""
+    for tool in ("systemd-nspawn", "mmdebstrap"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed (Debian: apt install systemd-container mmdebstrap)")
+    if os.geteuid() != 0:
+        pytest.skip("only root may enter a container")
+    kept = Path(os.environ.get("FIELDGATE_ROOTFS", "/var/tmp")) / f"{name}-{DEBIAN}.tar"
+    if not kept.is_file():
+        subprocess.run(["mmdebstrap", "--variant=minbase", f"--include={content}", DEBIAN, kept], check=True)
+    subprocess.run(["tar", "-xf", kept, "-C", folder], check=True)
 
 
 def clean(**more: str) -> dict[str, str]:
@@ -31,9 +47,10 @@ def call(*words: str | Path, cwd: Path, **more: str) -> str:
     return done.stdout
 
 
-def build(source: Path, to: Path, epoch: str = "1700000000") -> Path:
+def build(source: Path, to: Path, epoch: str = "1700000000", **more: str) -> Path:
     """The wheel of the project in `source`, by its own backend."""
-    call(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", to, cwd=source, SOURCE_DATE_EPOCH=epoch)
+    words = (sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", to)
+    call(*words, cwd=source, SOURCE_DATE_EPOCH=epoch, **more)
     (wheel,) = to.glob("*.whl")
     return wheel
 

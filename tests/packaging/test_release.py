@@ -21,6 +21,7 @@ from tests.packaging.test_locks import pins
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 PROCESSOR = os.uname().machine
+MANUAL = f"/opt/fieldgate/lib/python{PYTHON}/site-packages/gateway/manual"
 STEM = f"fieldgate-{__version__}-offline-python{PYTHON}-{PROCESSOR}"
 WHEELS = (ROOT / "locks/wheels.txt").read_text()
 # A namespace of its own has a loopback that is down (netdevice(7): SIOCSIFFLAGS, IFF_UP | IFF_RUNNING).
@@ -51,7 +52,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
     (folder / "key").write_bytes(private)
     (folder / "release.pub").write_bytes(public)
     platform = {"PLATFORMS": f"{PYTHON}:{PROCESSOR}", "PY": sys.executable}
-    call(ROOT / "packaging/release", folder / "out", folder / "key", cwd=ROOT, **platform)
+    words = [ROOT / "packaging/release", folder / "out", folder / "key"]
+    subprocess.run(words, cwd=ROOT, env=clean(**platform), capture_output=True, timeout=250.0, check=True)
     return Release(folder / "out", folder / "release.pub")
 
 
@@ -191,7 +193,10 @@ def test_the_package_says_what_it_needs(release: Release) -> None:
         ("/etc/fieldgate/schema -> /usr/share/doc/fieldgate/examples/schema", "lrwxrwxrwx root/root"),
         ("/etc/fieldgate/secrets/", "drwx------ root/root"),
         ("/usr/share/doc/fieldgate/copyright", "-rw-r--r-- root/root"),
+        (f"/usr/share/doc/fieldgate/html -> {MANUAL}", "lrwxrwxrwx root/root"),
+        (f"{MANUAL}/search.html", "-rw-r--r-- root/root"),
         ("/usr/share/doc/fieldgate/examples/grafana/fieldgate.json", "-rw-r--r-- root/root"),
+        ("/usr/share/doc/fieldgate/examples/serial.conf", "-rw-r--r-- root/root"),
     ],
 )
 def test_the_package_puts_a_file_where_it_belongs(deb: dict[str, str], path: str, mode: str) -> None:
@@ -228,6 +233,13 @@ def test_what_is_installed_without_network_runs_the_demo_there(installed_offline
     assert [row["name"] for row in json.loads(report.stdout)["plugins"]] == ["modbus", "opcua", "sim"]
     done = offline(installed_offline / "bin/fieldgate", "demo", "--for", "10s", cwd=tmp_path)
     assert "no fault was named and repaired in 10 s; the last phase was 'learning'" in done.stderr, done.stderr
+
+
+def test_what_is_installed_without_network_has_its_documentation(installed_offline: Path, tmp_path: Path) -> None:
+    done = offline(installed_offline / "bin/fieldgate", "docs", "--json", cwd=tmp_path)
+    index = Path(json.loads(done.stdout)["index"].removeprefix("file://"))
+    assert index.is_relative_to(installed_offline)
+    assert (index.parent / "first-hour.html").is_file()
 
 
 def test_there_really_is_no_network(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ PACKAGES = {
     **{name: ROOT / "plugins" / name for name in ("gateway_modbus", "gateway_opcua", "gateway_sim")},
 }
 INFO = f"fieldgate-{__version__}.dist-info"
+API = "gateway/console/openapi.yaml"  # the one file that lies elsewhere in the sources
 COPYLEFT = re.compile(rb"\b[AL]?GPL|general public licen[cs]e", re.IGNORECASE)
 BENCH = "device: bench\nadapter: sim\nevery: 100ms\ntags: {level: {}, flow: {wave: noise}, heat: {wave: ramp}}\n"
 
@@ -39,7 +40,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(content: dict[str, bytes]
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert {name for name in content if not name.startswith(INFO)} == files
+    assert {name for name in content if not name.startswith(INFO)} == {*files, API}
+    assert content[API] == (ROOT / "docs/openapi.yaml").read_bytes()
 
 
 @pytest.mark.parametrize(

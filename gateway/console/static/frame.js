@@ -154,7 +154,7 @@ function banner(overview) {
 
 function railTree() {
   const { page } = here();
-  return PAGES.filter(([, right]) => may(right)).map(([id]) =>
+  const pages = PAGES.filter(([, right]) => may(right)).map(([id]) =>
     h(
       "a",
       { href: address(id), "aria-current": page === id ? "page" : null, "data-key": id },
@@ -162,4 +162,6 @@ function railTree() {
       h("span", {}, t(`page.${id}`)),
     ),
   );
+  const docs = h("a", { href: "docs/", target: "_blank", "data-key": "docs" }, icon("docs"), h("span", {}, t("frame.docs")));
+  return [...pages, h("hr"), docs];
 }

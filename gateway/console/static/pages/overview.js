@@ -1,13 +1,14 @@
 // Everything at a glance: what is abnormal first, then how the gateway itself is.
 
 import { draw, h } from "../core/dom.js";
-import { about, age, byName, bytes, count, fixed, percent, span, word } from "../core/format.js";
+import { about, age, byName, count, fixed, span, word } from "../core/format.js";
 import { t } from "../core/i18n.js";
 import { address } from "../core/router.js";
 import { on } from "../core/stream.js";
 import { assetTable, urgentFirst } from "../parts/assets.js";
+import { gauges } from "../parts/machine.js";
 import { alarm, health, signal } from "../parts/marks.js";
-import { facts, heading, meter, panel } from "../parts/panel.js";
+import { facts, heading, panel } from "../parts/panel.js";
 
 const SEVERITIES = ["critical", "high", "medium", "low"];
 const SIGNALS = ["failure", "out-of-specification", "function-check", "maintenance-required", "good"];
@@ -87,20 +88,7 @@ function deliveryTile({ broker, outbox, readings }) {
 }
 
 function machineTile({ machine, outbox }) {
-  const cpu = machine.cpu / machine.cpus;
-  const memory = 1 - machine.memory_available / machine.memory_total;
-  const disk = 1 - machine.disk_free / machine.disk_total;
-  const line = (name, part, text) =>
-    h("div.gauge", {}, h("span", {}, name), meter(part, `${name} ${percent(part)}`), h("span.num", {}, text));
-  const wear =
-    machine.wear === null ? `${bytes(machine.written_per_day)} ${t("overview.a_day")}` : percent(machine.wear);
-  return tile(t("overview.machine"), address("delivery"), [
-    line(t("overview.cpu"), cpu, percent(cpu)),
-    line(t("overview.memory"), memory, bytes(machine.memory)),
-    line(t("overview.disk"), disk, t("overview.free", { size: bytes(machine.disk_free) })),
-    line(t("overview.flash"), machine.wear ?? 0, wear),
-    line(t("overview.outbox"), outbox.disk_bytes / outbox.budget, bytes(outbox.disk_bytes)),
-  ]);
+  return tile(t("overview.machine"), address("delivery"), gauges(machine, outbox));
 }
 
 // -- the lists --------------------------------------------------------------------------------------------------------
