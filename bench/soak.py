@@ -1,6 +1,7 @@
 """The gateway over days: memory, tasks, descriptors and threads must not grow.
 
-    ./dev bench soak virtual [--hours 72] [--devices 100]     # virtual time, 1 Hz, one process, as fast as it goes
+    ./dev bench soak virtual [--hours 72] [--devices 100] [--within MINUTES]
+                                                              # virtual time, 1 Hz, one process, as fast as it goes
     ./dev bench soak real [--minutes 30] [--devices 100]      # the daemon at 20 Hz, devices and broker restarted
 
 What is judged is the second half of the run: the first fills tables, buffers and allocators. Memory may grow by the
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import gc
 import json
+import math
 import sys
 import tempfile
 import threading
@@ -25,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 
 from bench.rig import Mosquitto, farm_config
+from bench.tape import SETTLED, TAGS, TURNS, TapeAdapter
 from bench.virtual import Behind, VirtualClock, VirtualLoop
 from gateway.app import Gateway
 from gateway.cli.children import daemon, listening, simulator, write_configuration
@@ -38,6 +41,7 @@ STEPS_MB: Final = 2.0  # by which an allocator may grow in a run, however short
 FEW: Final = 5  # tasks, descriptors and threads that may come and go
 LOOKS: Final = 60  # in a run
 DAY: Final = 86400.0
+GRAIN: Final = 0.1  # s of virtual time whose scans share a turn, as the gate lets them where there is much to do
 
 
 @dataclass(frozen=True)
@@ -100,37 +104,37 @@ class Quiet(SilentLog):
 # -- virtual time ------------------------------------------------------------------------------------------------------
 
 
-def virtual(hours: float, devices: int, folder: Path) -> list[Look]:
-    """So many hours of `devices` simulated devices at 1 Hz with assets that learn and judge, in this process."""
-    wave = {"wave": "sine", "mean": 50.0, "amplitude": 10.0, "period": "60s", "noise": 1.0}
-    tags = {f"t{i}": wave for i in range(3)}
-    names = [f"d{i}" for i in range(devices)]
+def virtual(hours: float, devices: int, folder: Path, within: float = math.inf) -> list[Look]:
+    """So many hours of `devices` devices at 1 Hz with assets that learn and judge, in this process.
+
+    When `within` seconds of real time are over, it ends at the next look.
+    """
+    tags: dict[str, dict[str, Any]] = {f"t{i}": {} for i in range(TAGS)}
+    names = [f"d{i:03}" for i in range(devices)]
     machines = [{"device": name, "adapter": "sim", "every": "1s", "tags": tags} for name in names]
-    assets = {f"a-{name}": {"tags": [f"{name}.t{i}" for i in range(3)], "calibrate": 120} for name in names[:10]}
+    assets = {f"a-{name}": {"tags": [f"{name}.{tag}" for tag in tags], "calibrate": 120} for name in names[:10]}
     root = {
         "gateway": {"id": "soak"},
         "telemetry": "all",
         "assets": assets,
         "outbox": {"budget": "4MiB", "memory": "1MiB", "segment": "256KiB"},
     }
-    registry = Registry()
-    configuration = load(write_configuration(folder, root, machines), registry.models())
-    loop, looks = VirtualLoop(), []
+    configuration = load(write_configuration(folder, root, machines), Registry().models())
+    loop, looks, end = VirtualLoop(GRAIN), [], time.monotonic() + within
 
     async def live() -> None:
         clock = VirtualClock(loop)
-        gateway = Gateway(configuration, registry.adapter, folder / "state", clock, Quiet())
-        loop.busy = Behind(loop, lambda: gateway.outbox.waiting)
+        gateway = Gateway(configuration, lambda _name: TapeAdapter, folder / "state", clock, Quiet())
+        loop.busy = Behind(loop, lambda: gateway.outbox.waiting, 2 * GRAIN)
         stop = asyncio.Event()
-        running = asyncio.create_task(gateway.run(stop))
+        running, begun = asyncio.create_task(gateway.run(stop)), clock.monotonic()
         for number in range(LOOKS + 1):
+            await clock.sleep_until(begun + number * hours * 3600 / LOOKS)
             looks.append(Look(number * hours * 3600 / LOOKS, measured(len(asyncio.all_tasks()))))
             print(f"\r{looks[-1].at / 3600:6.1f} h  {looks[-1].figures}", end="", file=sys.stderr, flush=True)
-            await asyncio.sleep(hours * 3600 / LOOKS)
-        reads = gateway.status.document()["pipeline"]["readings_total"]
-        expected = hours * 3600 * devices * 3
-        print(f"\nreadings {reads} of {expected:.0f}", file=sys.stderr)
-        assert abs(reads - expected) <= 0.02 * expected + 10 * devices, "polls were missed"
+            if time.monotonic() > end:
+                break
+        accounts(gateway, looks[-1].at, devices)
         stop.set()
         await running
 
@@ -143,6 +147,18 @@ def virtual(hours: float, devices: int, folder: Path) -> list[Look]:
         asyncio.set_event_loop(None)
         gc.unfreeze()
     return looks
+
+
+def accounts(gateway: Gateway, seconds: float, devices: int) -> None:
+    """Say what it has worked on, and that no poll was missed."""
+    counters = gateway.running.pipeline.counters
+    good, expected = counters["readings_total"] - counters["readings_bad_total"], seconds * devices * TAGS
+    raised, returned = counters["alarms_raise_total"], counters["alarms_return_total"]
+    lost = sum(runner.counters["losses_total"] for runner in gateway.running.runners)
+    alarms = f"alarms raised {raised}, returned {returned}"
+    print(f"\ngood readings {good} of {expected:.0f}   {alarms}   devices lost {lost}", file=sys.stderr)
+    assert seconds < SETTLED or devices < TURNS or (returned and lost), "nothing has happened to the devices"
+    assert abs(good - expected) <= 0.02 * expected + 10 * devices, "polls were missed"
 
 
 # -- real time ---------------------------------------------------------------------------------------------------------
@@ -195,12 +211,15 @@ def main() -> int:
     parser.add_argument("kind", choices=("virtual", "real"))
     parser.add_argument("--hours", type=float, default=72.0)
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--within", type=float, default=math.inf, help="minutes of real time; virtual ends then")
     parser.add_argument("--devices", type=int, default=100)
     parser.add_argument("--json", type=Path, help="keep every look there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        run = virtual if args.kind == "virtual" else real
-        looks = run(args.hours if args.kind == "virtual" else args.minutes, args.devices, Path(folder))
+        if args.kind == "virtual":
+            looks = virtual(args.hours, args.devices, Path(folder), args.within * 60)
+        else:
+            looks = real(args.minutes, args.devices, Path(folder))
     if args.json:
         args.json.write_text(json.dumps([{"at": look.at, **look.figures} for look in looks]))
     result = grown(looks)

@@ -6,6 +6,7 @@ stands still.
 
 import asyncio
 import selectors
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -16,38 +17,49 @@ START_NS: Final = 1_780_000_000_000_000_000  # Unix ns at which the virtual wall
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for no longer than it must."""
+    """Waits for no longer than it must; asks the system only when time is about to pass."""
 
     loop: "VirtualLoop"
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        found = super().select(0)
-        if found or timeout == 0:
-            return list(found)
-        if timeout is None or self.loop.jobs or self.loop.busy():
-            return list(super().select(_MOMENT))
-        self.loop.now += min(timeout, _STRIDE)
-        return []
+        if timeout == 0:
+            return []
+        found, called = super().select(0), self.loop.called
+        if found or called.is_set():
+            called.clear()
+        elif timeout is None or self.loop.jobs or self.loop.busy():
+            called.wait(_MOMENT)
+        else:
+            self.loop.now += min(max(timeout, self.loop.grain), _STRIDE)
+        return list(found)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """A loop in virtual time.
 
+    Args:
+        grain: seconds that pass at once at least, as where a loop has much to do: what is due within them is done
+            together.
+
     Attributes:
         now: the loop's time.
         jobs: jobs of executors that are under way.
+        called: set when a thread has called.
         busy: whether a thread has work for which time must wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, grain: float = 0.0) -> None:
         selector = _Selector()
-        selector.loop = self
-        self.now, self.jobs = time.monotonic(), 0
+        selector.loop, self.grain = self, grain
+        self.now, self.jobs, self.called = time.monotonic(), 0, threading.Event()
         self.busy: Callable[[], bool] = lambda: False
         super().__init__(selector)
 
     def time(self) -> float:
         return self.now
+
+    def _write_to_self(self) -> None:
+        self.called.set()  # a byte through a socket pair, as others do, would be three system calls
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> "asyncio.Future[Any]":  # type: ignore[override]
         self.jobs += 1

@@ -29,10 +29,12 @@ from gateway.ops.files import RealFiles
 from gateway.ops.health import Health, State
 from gateway.ops.supervisor import Supervisor
 from gateway.ops.systemd import notify
+from gateway.ops.walltime import WallWatch, synchronized
 from gateway.ops.watchdog import Progress, Stage, Watchdog
 from gateway.outlet import Heard, Outlet
 from gateway.running import Lasting, Running
 from gateway.sdk.clock import Clock
+from gateway.sdk.events import Occurrence
 from gateway.status import Status
 from gateway.why import Why
 from gateway.work import Work
@@ -67,21 +69,23 @@ class Gateway:
         self.supervisor = Supervisor(clock, log, self.health)
         self.watchdog = Watchdog(clock, self._progress(), log)
         outside = Outside(state, clock, log, self.health, self.fitter, self._announce, self._send)
-        self.lasting = Lasting(outside, self.outbox, self.gate, self.supervisor, self.watchdog)
+        self.wall = WallWatch(clock)
+        self.lasting = Lasting(outside, self.outbox, self.gate, self.supervisor, self.watchdog, self.wall)
         budget = asyncio.Semaphore(CONNECTS_AT_ONCE)
-        self._around = Surroundings(clock, log, self.health, budget, self._announce)
-        self.defence = Defence(state, clock, log, self.health, self._announce, root.limits)
+        self._around = Surroundings(clock, log, self.health, budget, self._announce, self._hear)
+        self.defence = Defence(state, clock, log, self.health, self._announce, root.limits, self.wall)
         self.connections = Connections(adapter_of, self.gate, self._around, state, self.defence.runner)
-        self.certificates = CertificateWatch(clock, state, log, self._announce)
+        self.certificates = CertificateWatch(clock, state, log, self._announce, self.wall.said)
         self.work.running = running = Running(configuration, self.lasting)
         self.connections.prepare(running.wanted)
-        running.runners = self.connections.turnover(running.wanted).all
+        running.read_by(self.connections.turnover(running.wanted).all)
         self.desk = Desk(Commands(running.pipeline, running.watch, root.alarms.shelve, clock.wall_ns), state,
                          root.gateway.id, log)  # fmt: skip
-        self.plant = Plant(running.table, running.pipeline.image, running.runners, clock)
-        self.writing = Writing(self.plant, running.watch, Around(root, state, clock, log, self.health, self._announce))
+        self.plant = Plant(running.table, running.pipeline.image, running.runners, clock, self.wall.said)
+        around = Around(root, state, clock, log, self.health, self._announce, self.wall.said)
+        self.writing = Writing(self.plant, running.watch, around)
         self.changes = self._changes(configuration, files) if files else None
-        self.outlet = Outlet(self.outbox, clock, log, self.health, Heard(self.desk, self.writing))
+        self.outlet = Outlet(self.lasting, clock, log, Heard(self.desk, self.writing))
         self.work.outlet, self.work.desk = self.outlet, self.desk
         running.told_by(self.writing.note)
         self.outlet.go_on(running, anew=True)
@@ -129,6 +133,7 @@ class Gateway:
         await self._leave(parts, ended)
 
     async def _open(self) -> None:
+        self.wall.look(await asyncio.to_thread(synchronized))
         recovery = await asyncio.to_thread(self.outbox.open)
         self.outbox.start()
         self.health.report("outbox", State.OK)
@@ -169,7 +174,7 @@ class Gateway:
 
     def _changes(self, configuration: Configuration, files: Files) -> Changes:
         target = Gateways(self.change, partial(silent, self.health), self._announce, self.health, self.clock, self.log)
-        return Changes(configuration, self.state, files, target)
+        return Changes(configuration, self.state, files, target, self.lasting.edition)
 
     async def change(self, configuration: Configuration) -> list[str]:
         """Let another configuration take over while all that it leaves as it is runs on. One at a time.
@@ -180,7 +185,7 @@ class Gateway:
         old, new = self.running, await asyncio.to_thread(Running, configuration, self.lasting, self.running)
         await asyncio.to_thread(self.connections.prepare, new.wanted)
         turnover = self.connections.turnover(new.wanted, old.runners)
-        new.runners = turnover.all
+        new.read_by(turnover.all)
         anew = self.outlet.differs(old, new)
         if anew:
             await asyncio.to_thread(self.outlet.try_out, new)
@@ -258,6 +263,7 @@ class Gateway:
         running, root = self.running, self.running.configuration.root
         self.gate.tune(root.pipeline.tick, root.pipeline.queue, running.watch.prompt(running.table.device))
         self.keeping.history = root.alarms.history
+        self.wall.expect(strict=root.gateway.clock == "synchronised")
         self.certificates.watch([runner.adapter for runner in running.runners])
         running.look_after(self.lasting, self.outlet.publisher, self.desk.commands, self.writing, self.certificates)
         if running.judging.models:
@@ -290,6 +296,10 @@ class Gateway:
 
     def _announce(self, name: str, kind: str, text: str, fields: Mapping[str, Any] = MappingProxyType({})) -> None:
         self._send(Class.EVENT, name, GatewayEvent(kind, name, self.clock.wall_ns(), text, fields))
+
+    def _hear(self, one: Occurrence) -> None:
+        """Something happened in a device."""
+        self._send(Class.EVENT, one.device, GatewayEvent(one.kind, one.device, one.time, one.text, one.fields))
 
     def _progress(self) -> Progress:
         return Progress(

@@ -24,6 +24,7 @@ from gateway.ops.inbox import Inbox, Note
 from gateway.sdk import Clock, Log
 from gateway.sdk.errors import FieldgateError
 from gateway.state.configurations import Configurations, Doubt, Record
+from gateway.state.edition import Edition
 from gateway.trial import SILENT, Trial, fails
 
 NAME: Final = "configuration"  # whom the events are about
@@ -74,10 +75,13 @@ class Changes:
         state: folder of the state.
         files: where another one comes from.
         gateway: what it is applied to.
+        edition: is told which one runs.
     """
 
-    def __init__(self, configuration: Configuration, state: Path, files: Files, gateway: Gateways) -> None:
-        self.kept = Configurations(state)
+    def __init__(
+        self, configuration: Configuration, state: Path, files: Files, gateway: Gateways, edition: Edition
+    ) -> None:
+        self.kept, self._edition = Configurations(state), edition
         self.trial: Trial | None = None
         self._now, self._files, self._gateway = configuration, files, gateway
         self._inbox = Inbox(state, CHANGES)
@@ -98,6 +102,8 @@ class Changes:
                 with suppress(OSError):  # a full disk: it was done, and its event says so
                     await asyncio.to_thread(self._inbox.answer, name, answer)
             await self._look()
+            if not self._lock.locked():
+                await self._edition.look(self._now, self.kept)
 
     def ask(self, by: str) -> None:
         """Have the files applied soon; from any callback of the loop."""
@@ -121,21 +127,13 @@ class Changes:
         if doubt := self._files.doubt:
             self._gateway.health.report(NAME, State.DEGRADED, doubt, "mend the files, then `fieldgate apply`")
             self._tell("configuration in doubt", f"{doubt}; an earlier one runs", {})
-            await asyncio.to_thread(self._disown, doubt)
+            with suppress(OSError):
+                await asyncio.to_thread(self.kept.disown, self._digest, doubt)
             self._files = replace(self._files, doubt="")
             return
         latest = await asyncio.to_thread(self.kept.latest)
         if latest is None or latest.digest != self._digest:
             await self._keep(self._now, AT_START, "")
-
-    def _disown(self, why: str) -> None:
-        """Whatever was kept after what runs has been taken back by the start. On a thread."""
-        with suppress(OSError):
-            for record in reversed(self.kept.records()):
-                if record.digest == self._digest:
-                    return
-                if not record.end:
-                    self.kept.take_back(record.number, why)
 
     async def _answered(self, note: Note) -> Note:
         by, comment = str(note.get("by", "")), str(note.get("comment", ""))

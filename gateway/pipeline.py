@@ -21,6 +21,7 @@ from gateway.sdk.tags import TagTable
 from gateway.stages.condition import Mode
 from gateway.stages.dating import Dating
 from gateway.stages.features import Gathered, gather
+from gateway.stages.meaning import Meanings
 from gateway.stages.operating import Operating
 from gateway.stages.score import Abstain, Scores
 from gateway.stages.sensor import Fault, Finding
@@ -43,21 +44,24 @@ class Outward:
     topic: Callable[[Class, str], str]
     telemetry: Mode
     sends: Sends | None = None  # telemetry; as columns unless given
+    doubt: Callable[[], str] = str  # why the clock is not to be trusted now; empty: it is
 
 
 class Pipeline:
     """Moves batches through the stages."""
 
-    def __init__(self, table: TagTable, watch: Watch, out: Outward) -> None:
+    def __init__(self, table: TagTable, watch: Watch, out: Outward, meanings: Meanings | None = None) -> None:
+        """`meanings`: of the rows; as configured, unless given."""
         self.counters: Counter[str] = Counter()
-        telemetry = out.sends or Telemetry(out.gateway, table, out.outbox, out.topic)
+        self.meanings = meanings or Meanings(table)
+        telemetry = out.sends or Telemetry(out.gateway, table, out.outbox, out.topic, out.doubt)
         self._intake = Intake(table, telemetry, out.telemetry, self.counters)
         self.image = self._intake.image
         self.scored: list[tuple[int, NDArray[np.int64], Gathered, Scores]] = []  # last turn, for views and evaluation
         self.changed: Callable[[Transition, AlarmEvent], None] = lambda _change, _told: None  # of each alarm
         self._table, self._watch, self._out = table, watch, out
         self._dating = Dating(len(watch.names))
-        self._teller = AlarmTeller(table, watch)
+        self._teller = AlarmTeller(table, watch, self.meanings)
         self._cohort_of, self._place = watch.places()
         self._waiting: dict[int, tuple[int, NDArray[np.int64], Gathered, NDArray[np.int64]]] = {}  # by ticket
 
@@ -173,7 +177,9 @@ class Pipeline:
         good = finding.fault in (Fault.GOOD, Fault.RELEASED)
         kind, what = ("sensor good", "good again") if good else ("sensor fault", finding.fault.words)
         self.counters["sensor_goods_total" if good else "sensor_faults_total"] += 1
-        fields = {"tag": tag, "fault": what, "value": value, "unit": self._table.units[row]}
+        fields = {"tag": tag, "fault": what, "value": value, "unit": self.meanings.unit(row)}
+        if meant := self.meanings.text(row, value):
+            fields["text"] = meant
         text = f"{asset}: the sensor of {tag} is {what}" + ("" if good else "; it is left out of the score")
         self.send(Class.EVENT, asset, GatewayEvent(kind, asset, time, text, fields))
 
@@ -240,7 +246,7 @@ class Pipeline:
         """Give an event to the outbox; `name` is the asset or device that its topic carries."""
         outbox = self._out.outbox
         sequence = outbox.reserve(cls)
-        body = encode(event, self._out.gateway, outbox.epoch, sequence)
+        body = encode(event, self._out.gateway, outbox.epoch, sequence, self._out.doubt())
         outbox.put(cls, sequence, self._out.topic(cls, name), body, 0)
 
 

@@ -5,7 +5,7 @@ over, and of the parts that do not depend on what has changed nothing is made an
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.config.load import Configuration
 from gateway.deliver.alarms import Told
@@ -22,11 +22,14 @@ from gateway.models.cohorts import moved
 from gateway.operators.commands import Commands
 from gateway.operators.writing import Writing
 from gateway.ops.supervisor import Supervisor
+from gateway.ops.walltime import WallWatch
 from gateway.ops.watchdog import Watchdog
 from gateway.pipeline import Outward, Pipeline
 from gateway.sdk.tags import Device, TagTable, alike
+from gateway.stages.meaning import Meanings
 from gateway.stages.states import STANDING, Event, Transition
 from gateway.stages.watch import Watch
+from gateway.state.edition import Edition
 from gateway.status import Parts, Status
 from gateway.why import Why
 
@@ -40,6 +43,8 @@ class Lasting:
     gate: Gate
     supervisor: Supervisor
     watchdog: Watchdog
+    wall: WallWatch
+    edition: Edition = field(default_factory=Edition)
 
 
 class Running:
@@ -50,6 +55,7 @@ class Running:
         self.configuration, self.former = configuration, former
         self.table = table = TagTable.build(configuration.devices)
         self.devices = {device.name: device for device in table.devices}
+        self.meanings = Meanings(table)
         self._staying = self._stay(former)
         wanted = [connection for _, connection in connections(table, set(configuration.broken))]
         self.wanted = sort(wanted, former.runners if former else ())
@@ -57,14 +63,22 @@ class Running:
         watch = self._same_watch(former)
         self.judging: Judging = former.judging if watch and former else Judging(configuration, table, outside)
         self.watch = watch or self.judging.judged.watch
-        self.speech = Speech(root.mqtt, root.gateway.id, table, lasting.outbox, outside.clock, outside.log)
-        outward = Outward(root.gateway.id, lasting.outbox, self.speech.topics.of, root.telemetry, self.speech.sends)
-        self.pipeline = Pipeline(table, self.watch, outward)
+        doubt = lasting.wall.said
+        self.speech = speech = Speech(
+            root.mqtt, root.gateway.id, table, lasting.outbox, outside.clock, outside.log, doubt, self.meanings
+        )
+        outward = Outward(root.gateway.id, lasting.outbox, speech.topics.of, root.telemetry, speech.sends, doubt)
+        self.pipeline = Pipeline(table, self.watch, outward, self.meanings)
 
     @property
     def same(self) -> bool:
         """Whether the assets are judged as before, by the same."""
         return self.former is not None and self.judging is self.former.judging
+
+    def read_by(self, runners: tuple[Runner, ...]) -> None:
+        """These read its devices from now on, which say by them what their values mean."""
+        self.runners = runners
+        self.meanings.said_by(runner.adapter for runner in runners)
 
     def take_over(self) -> None:
         """Go on from where `former` is, on the loop and between two turns. The runners are there."""
@@ -120,6 +134,7 @@ class Running:
             root.gateway.id, lasting.outside.health, self.pipeline, lasting.gate, judging.judged, judging.learning,
             lasting.outbox, publisher, self.runners, lasting.supervisor, lasting.watchdog, judging.models,
             tuple(self.configuration.broken), judging.records, commands, writing, certificates,
+            lasting.edition, root.metrics.assets,
         )  # fmt: skip
         self.status = Status(parts)
         if self.former is not None:

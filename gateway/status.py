@@ -30,7 +30,8 @@ from gateway.ops.supervisor import Supervisor
 from gateway.ops.watchdog import Watchdog
 from gateway.pipeline import Pipeline
 from gateway.stages.score import Abstain
-from gateway.stages.states import State
+from gateway.stages.states import STANDING, State
+from gateway.state.edition import Edition
 
 if TYPE_CHECKING:
     from gateway.models.keeper import Models
@@ -59,6 +60,8 @@ class Parts:
     commands: Commands | None = None
     writing: Writing | None = None
     certificates: CertificateWatch | None = None
+    edition: Edition | None = None
+    metered: int = 0  # assets up to which each has metrics of its own
 
 
 class Status:
@@ -92,11 +95,14 @@ class Status:
         parts = self._parts
         return {
             **self.head(),
+            "configuration": parts.edition.document() if parts.edition else None,
             "parts": parts.health.snapshot(),
             "devices": self.devices(),
+            "connections": {one.connection.name: dict(one.adapter.gauges()) for one in parts.runners},
             "assets": self.assets(),
             "alarms": parts.alarms.document() if parts.alarms else {},
             "writes": parts.writing.document() if parts.writing else {},
+            "conditions": parts.writing.calling.standing() if parts.writing else [],
             "certificates": parts.certificates.document() if parts.certificates else [],
             "models": self._parts.models.states() if self._parts.models else [],
             **self.delivery(),
@@ -192,15 +198,16 @@ class Status:
         """All figures now."""
         parts = self._parts
         yield Sample("info", 1, {"version": __version__, "gateway": parts.gateway})
+        yield from parts.edition.samples() if parts.edition else ()
         yield from _plain({**parts.pipeline.counters, **parts.gate.counters})
         for runner in parts.runners:
             labels = {"connection": runner.connection.name}
-            yield from _plain({**runner.counters, **runner.adapter.counters}, labels)
+            yield from _plain({**runner.counters, **runner.adapter.counters, **runner.adapter.gauges()}, labels)
             for device in runner.connection.devices:
                 yield Sample("device_up", float(device.id not in runner.lost), {"device": device.name})
         for name, count in parts.supervisor.counters.items():
             yield Sample("part_restarts_total", count, {"part": name})
-        yield Sample("loop_lag_seconds", parts.watchdog.take_lag())
+        yield Sample("loop_lag_seconds", parts.watchdog.lag)
         if parts.publisher:
             yield Sample("mqtt_connected", float(parts.publisher.connected))
             yield from _plain({f"mqtt_{name}_total": count for name, count in parts.publisher.counters.items()})
@@ -209,10 +216,23 @@ class Status:
             yield from _plain(detector.counters, {"width": str(detector.width)})
         for model, counters in (parts.models.counters() if parts.models else {}).items():
             yield from _plain({f"model_{name}_total": count for name, count in counters.items()}, {"model": model})
+        yield from self._assets()
         yield from self._alarms()
         yield from parts.writing.samples() if parts.writing else ()
         yield from parts.certificates.samples() if parts.certificates else ()
         yield from self._outbox()
+
+    def _assets(self) -> Iterable[Sample]:
+        alarms = self._parts.judged.watch.alarms
+        if len(self.score) > self._parts.metered:
+            return
+        for row, asset in enumerate(self.assets()):
+            labels = {"asset": asset["asset"]}
+            ratio = float(self.score[row] / self.threshold[row]) if self.threshold[row] else np.nan
+            if np.isfinite(ratio):
+                yield Sample("asset_score_ratio", ratio, labels)
+            yield Sample("asset_phase", 1, {**labels, "phase": asset["phase"]})
+            yield Sample("asset_alarm_standing", float(State(alarms.state[row]) in STANDING), labels)
 
     def _alarms(self) -> Iterable[Sample]:
         for name, figure in (self._parts.alarms.document() if self._parts.alarms else {}).items():
@@ -231,6 +251,7 @@ class Status:
             labels = {"class": cls.value}
             yield Sample("outbox_queued_records", queue.queued.records, labels)
             yield Sample("outbox_queued_readings", queue.queued.readings, labels)
+            yield Sample("outbox_oldest_seconds", queue.oldest_age, labels)
             yield Sample("outbox_accepted_total", queue.accepted.records, labels)
             yield Sample("outbox_acked_readings_total", queue.acked.readings, labels)
             for reason, count in queue.dropped.items():

@@ -72,6 +72,7 @@ class Work:
             await asyncio.sleep(SWEEP)
             if self.rests:
                 continue
+            self.running.judging.records.keep_shelved()
             self.running.pipeline.sweep(int(self._clock.monotonic() * 1e9), self._clock.wall_ns())
             self._look()
             await self.desk.look()
@@ -103,8 +104,7 @@ class Work:
     def _look(self) -> None:
         report(self._health, self._outbox, self.outlet.publisher)
         self._keeping.report(self._health)
-        if self.outlet.devices:
-            self.outlet.devices.tell()
+        self.outlet.tell()
         self.running.judging.flood.look(self._clock.wall_ns())
 
     def _note(self) -> None:

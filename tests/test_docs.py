@@ -19,6 +19,7 @@ import jsonschema
 import numpy as np
 import pytest
 
+from gateway import outlet
 from gateway.__main__ import parser
 from gateway.cli.children import daemon, listening, write_configuration
 from gateway.config.broker import MqttConfig
@@ -29,6 +30,7 @@ from gateway.deliver.event import AlarmEvent, Contribution, GatewayEvent, encode
 from gateway.deliver.outbox import Outbox
 from gateway.deliver.payloads.columnar import Columnar
 from gateway.deliver.publisher import Publisher
+from gateway.deliver.voice import Plain
 from gateway.ingest.registry import Registry
 from gateway.operators.outcome import Result
 from gateway.ops.files import RealFiles
@@ -39,6 +41,7 @@ from gateway.sdk.testing import FakeClock, SilentLog
 from gateway.stages.alarm import State
 from gateway.stages.score import Abstain
 from gateway.stages.writing import Reason
+from gateway.state.edition import Told
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -178,7 +181,12 @@ def test_every_kind_of_event_has_its_row() -> None:
     sent += [kind for pair in choices for kind in pair if kind]
     sent += re.findall(r'"(certificate \w+)"', (ROOT / "gateway/ingest/certificates.py").read_text())
     sent += re.findall(r'GatewayEvent\("([^"]+)"', (ROOT / "gateway/operators/flood.py").read_text())
-    sent += re.findall(r'Result\.\w+: "(write[ \w]*)"', (ROOT / "gateway/operators/writer.py").read_text())
+    for file, words in (("writer", ("write",)), ("calls", ("call", "acknowledge"))):
+        ends = re.findall(r'Result\.\w+: "([ \w]*)"', (ROOT / f"gateway/operators/{file}.py").read_text())
+        sent += [word + end for word in words for end in ends]
+    sent += re.findall(
+        r'"(device event[ \w]*|device condition)"', (ROOT / "plugins/gateway_opcua/event.py").read_text()
+    )
     sent += re.findall(r'_tell\("(configuration [^"]+)"', (ROOT / "gateway/changes.py").read_text())
     sent += re.findall(r'announce\(asset, "([^"]+)"', (ROOT / "gateway/judging.py").read_text())
     sent += re.findall(r'"(alarm stays|sensor \w+)"', (ROOT / "gateway/pipeline.py").read_text())
@@ -224,7 +232,10 @@ async def test_the_status_that_is_shown_is_what_the_gateway_sends(tmp_path: Path
     outbox.epoch = status["epoch"]
     clock = FakeClock(nanoseconds(status["time"]))
     publisher = Publisher(outbox, MqttConfig(url="mqtt://broker.plant"), status["gateway"], clock, SilentLog())
-    [birth] = publisher.voice.birth()
+    runs = status["configuration"]
+    edition = outlet.said(Told(runs["number"], runs["digest"], nanoseconds(runs["since"]) / 1e9, runs["differs"]))
+    voice = Plain(publisher.topics, status["gateway"], lambda: outbox.epoch, clock.wall_ns, lambda: edition)
+    [birth] = voice.birth()
     assert json.loads(birth.body) == status
 
 
@@ -275,6 +286,7 @@ def counted() -> set[str]:
     return {
         *re.findall(r'"([a-z]\w*_total)"', text),
         *re.findall(r"\b(\w+_total)=0", text),
+        *re.findall(r'"([a-z]\w*_standing)":', text),
         *(f"mqtt_{name}_total" for names in broker for name in names if name),
         *(f"rows_abstained_{reason.name.lower()}_total" for reason in Abstain if reason),
         *("alarms_raise_total", "alarms_return_total"),
