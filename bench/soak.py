@@ -33,6 +33,7 @@ from gateway.app import Gateway
 from gateway.cli.children import daemon, listening, simulator, write_configuration
 from gateway.config.load import load
 from gateway.ingest.registry import Registry
+from gateway.ops.memory import bound_malloc
 from gateway.ops.resources import NAMES, measured
 from gateway.sdk.testing import SilentLog
 
@@ -215,6 +216,7 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=100)
     parser.add_argument("--json", type=Path, help="keep every look there")
     args = parser.parse_args()
+    bound_malloc()  # as the daemon does
     with tempfile.TemporaryDirectory() as folder:
         if args.kind == "virtual":
             looks = virtual(args.hours, args.devices, Path(folder), args.within * 60)

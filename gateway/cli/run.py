@@ -28,7 +28,7 @@ from gateway.ops import logs, safemode
 from gateway.ops.clock import SystemClock
 from gateway.ops.lastwords import asked_to_end
 from gateway.ops.lock import lock
-from gateway.ops.memory import bound_arenas, compacted, share_equal_tags
+from gateway.ops.memory import bound_malloc, compacted, share_equal_tags
 from gateway.ops.metrics import Metrics
 from gateway.ops.safepage import Shown
 from gateway.ops.starts import SETTLED, Starts
@@ -82,7 +82,7 @@ def _run(args: argparse.Namespace, starts: Starts | None) -> int:
     gc.freeze()  # what has been loaded stays: the collections after the reading need not look through it
     registry = Registry()
     configuration, doubt = _chosen(args.config, registry, args.state, starts)
-    bound_arenas()
+    bound_malloc()
     share_equal_tags(configuration.devices)
     configuration = compacted(configuration)
     root, clock = configuration.root, SystemClock()

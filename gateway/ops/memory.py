@@ -14,17 +14,22 @@ from typing import Final, TypeVar, cast
 from gateway.sdk.config import DeviceConfig, TagConfig
 
 T = TypeVar("T")
-_M_ARENA_MAX: Final = -8  # mallopt(3)
-_ARENAS: Final = (
-    2  # as the unit has it: many short-lived allocations on several threads would scatter over one arena each
-)
+_BOUNDS: Final = {  # mallopt(3): parameter and value, by the variable of the environment that goes before
+    # As the unit has it: many short-lived allocations on several threads would scatter over one arena each.
+    "MALLOC_ARENA_MAX": (-8, 2),
+    # Said, it stays. Else glibc raises it to the largest block that was ever given back, up to 32 MB; such blocks then
+    # come out of the heap, find no gap of their size there, and the heap grows by one now and then, for weeks.
+    "MALLOC_MMAP_THRESHOLD_": (-3, 1 << 20),
+}
 
 
-def bound_arenas() -> None:
-    """Keep malloc to a few arenas, where the environment (MALLOC_ARENA_MAX) does not say how many."""
-    if "MALLOC_ARENA_MAX" not in os.environ:
-        with suppress(OSError, AttributeError):  # another C library than glibc
-            ctypes.CDLL("libc.so.6").mallopt(_M_ARENA_MAX, _ARENAS)
+def bound_malloc() -> None:
+    """Keep malloc to a few arenas, and large blocks out of them, where the environment does not say how."""
+    with suppress(OSError, AttributeError):  # another C library than glibc
+        libc = ctypes.CDLL("libc.so.6")
+        for variable, (parameter, value) in _BOUNDS.items():
+            if variable not in os.environ:
+                libc.mallopt(parameter, value)
 
 
 def share_equal_tags(devices: Iterable[DeviceConfig]) -> None:

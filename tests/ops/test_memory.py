@@ -1,11 +1,14 @@
 """Equal tags become one object, unequal ones do not, and a copy says what the original said."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from gateway.ops.memory import bound_arenas, compacted, share_equal_tags
+from gateway.ops.memory import bound_malloc, compacted, share_equal_tags
 from gateway_modbus.config import ModbusDevice
 
 
@@ -42,11 +45,36 @@ def test_what_cannot_be_copied_stays() -> None:
     assert compacted(lock) is lock
 
 
-def test_malloc_keeps_to_a_few_arenas_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_malloc_is_bounded_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[int, int]] = []
     monkeypatch.setattr("ctypes.CDLL", lambda _name: SimpleNamespace(mallopt=lambda *what: told.append(what)))
-    monkeypatch.delenv("MALLOC_ARENA_MAX", raising=False)
-    bound_arenas()
+    for variable in ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"):
+        monkeypatch.delenv(variable, raising=False)
+    bound_malloc()
     monkeypatch.setenv("MALLOC_ARENA_MAX", "4")
-    bound_arenas()
-    assert told == [(-8, 2)]
+    bound_malloc()
+    assert told == [(-8, 2), (-3, 1 << 20), (-3, 1 << 20)]
+
+
+LARGE = """
+import ctypes
+from gateway.ops.memory import bound_malloc
+class Info(ctypes.Structure):  # mallinfo2, glibc 2.33
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd a b c d e".split()]
+libc = ctypes.CDLL("libc.so.6")
+libc.mallinfo2.restype, libc.malloc.restype, libc.free.argtypes = Info, ctypes.c_void_p, [ctypes.c_void_p]
+libc.malloc.argtypes = [ctypes.c_size_t]
+{bound}
+libc.free(libc.malloc(8 << 20))
+before = libc.mallinfo2().hblks
+libc.malloc(4 << 20)
+print(libc.mallinfo2().hblks - before)
+"""
+
+
+@pytest.mark.parametrize(("bound", "apart"), [("bound_malloc()", 1), ("", 0)])
+def test_a_large_block_stays_out_of_the_heap_after_a_larger_one_was_given_back(bound: str, apart: int) -> None:
+    """The second case is glibc by itself: what the first one is for."""
+    code = [sys.executable, "-c", LARGE.format(bound=bound)]
+    done = subprocess.run(code, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True, timeout=60)
+    assert int(done.stdout) == apart
