@@ -92,9 +92,9 @@ def broker(folder: Path) -> Iterator[Broker]:
 class Ear(Sink):
     """Keeps topic and bytes of every message; knows nothing of JSON, so that nothing broken escapes it."""
 
-    def __init__(self, port: int, topic: str) -> None:
+    def __init__(self, port: int, topic: str, name: str = "bench-sink") -> None:
         self.heard: list[tuple[str, bytes]] = []
-        super().__init__(port, topic)
+        super().__init__(port, topic, name)
         until = time.monotonic() + STARTED_WITHIN
         while not self.heard:  # the subscription stands when a message comes back
             assert time.monotonic() < until, "the broker does not answer"

@@ -58,12 +58,12 @@ class Mosquitto:
 
 
 class Sink:
-    """A subscriber with a session that survives the broker; notes when each message came."""
+    """A subscriber with a session that survives the broker, under a name; notes when each message came."""
 
-    def __init__(self, port: int, topic: str) -> None:
+    def __init__(self, port: int, topic: str, name: str = "bench-sink") -> None:
         self.messages: list[tuple[int, dict[str, Any]]] = []  # (wall ns of receipt, message)
         self._topic, self._lock = topic, threading.Lock()
-        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, "bench-sink", protocol=mqtt.MQTTv5)
+        self._client = mqtt.Client(CallbackAPIVersion.VERSION2, name, protocol=mqtt.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 1)
         self._client.on_message = self._on_message
         self._client.reconnect_delay_set(1, 1)

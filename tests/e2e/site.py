@@ -137,8 +137,8 @@ class Site:
 class Listener(Ear):
     """What a plant hears of its gateways: their messages in the order of arrival."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__(port, "fieldgate/#")
+    def __init__(self, port: int, name: str = "bench-sink") -> None:
+        super().__init__(port, "fieldgate/#", name)
 
     def told(self, cls: str, since: int = 0, **fields: Any) -> list[Message]:
         """Messages of a class, from the `since`th of all on, that have these fields; each once, by its id."""

@@ -1,6 +1,7 @@
 """What a server says of its values goes wherever a value goes: console, alarm, broker, verbs; and over a reload."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ OTHER = {"device": "another", "adapter": "sim", "tags": {"x": {"description": "N
 
 
 @pytest.fixture(scope="module")
-def site(place: Path, post: Broker) -> Iterator[Site]:
+def site(place: Path, post: Broker, ear: Listener) -> Iterator[Site]:  # noqa: ARG001 - that hears it from the first word
     """A gateway that reads a server which says what its values mean; the files say next to nothing."""
     port = free_port()
     tags: dict[str, Any] = {name: {"node": f"nsu={URI};s={node}"} for name, node in NODES.items()}
@@ -49,7 +50,7 @@ def page(site: Site) -> Page:
 
 def retained(post: Broker, device: str) -> dict[str, Any]:
     """What somebody who comes now is told of a device; empty where that is nothing."""
-    late = Listener(post.port)
+    late = Listener(post.port, f"late {time.monotonic_ns()}")
     try:
         topic = f"fieldgate/{GATEWAY}/meta/{device}"
         found = [body for at, body in list(late.heard) if at == topic and body]

@@ -18,21 +18,30 @@ MOST = 350 if FULL else 150  # MB of the process
 
 
 def on_a_terminal(command: list[str]) -> tuple[list[tuple[float, str]], int, float]:
-    """What it wrote, each piece with its instant; its exit code; the most memory that it took, in MB."""
+    """What it wrote, each piece with its instant; its exit code; the most memory that it took, in MB.
+
+    By its own account while it runs: what wait4 tells counts the process that it was forked from, too.
+    """
     ours, its = pty.openpty()
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=its, stderr=its)
     os.close(its)
     pieces: list[tuple[float, str]] = []
+    most = 0.0
     try:
         while data := os.read(ours, 65536):
             pieces.append((time.monotonic(), data.decode()))
+            most = max(most, peak(process.pid))
     except OSError:  # so Linux tells that the other side of a terminal has closed
         pass
     finally:
         os.close(ours)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return pieces, process.returncode, usage.ru_maxrss / 1024
+    return pieces, process.wait(), most
+
+
+def peak(pid: int) -> float:
+    """The most memory that a process has had, MB; 0 when it has ended."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 @pytest.mark.slow
@@ -57,4 +66,4 @@ def test_what_is_found_and_how_far_it_is_are_shown_as_it_goes(tmp_path: Path) ->
     assert len(counts) > 10
     halfway = next(at for at, piece in pieces if f"N{NODES // 2 + 5}" in piece)
     assert pieces[0][0] < halfway < pieces[-1][0]
-    assert memory < MOST
+    assert 20 < memory < MOST
