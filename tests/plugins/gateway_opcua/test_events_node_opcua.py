@@ -97,10 +97,12 @@ async def test_a_condition_is_acknowledged_and_confirmed_at_the_server(calm: Pro
         assert called.status == "Good"
         await ear.until(lambda: ear.adapter.standing()[name].fields["acked"])
         assert ear.adapter.standing()[name].fields["comment"] == "ann: seen"
-        await ear.adapter.acknowledge(ear.device, word, Act.CONFIRM, "ann: valve opened")
-        await ear.until(lambda: ear.adapter.standing()[name].fields["confirmed"])
         await ear.adapter.acknowledge(ear.device, word, Act.COMMENT, "bob: looked")
         await ear.until(lambda: ear.adapter.standing()[name].fields["comment"] == "bob: looked")
+        await ear.adapter.acknowledge(ear.device, word, Act.CONFIRM, "ann: valve opened")
+        await ear.until(lambda: name not in ear.adapter.standing())  # to this server that is the end of it
+        last = [one.fields for one in ear.told if one.fields.get("condition") == word][-1]
+        assert (last["confirmed"], last["retain"], last["comment"]) == (True, False, "ann: valve opened")
         with pytest.raises(CallRefusedError, match="no condition 123 stands"):
             await ear.adapter.acknowledge(ear.device, "123", Act.ACK, "")
 
