@@ -94,6 +94,7 @@ class PageServer(ThreadingHTTPServer):
     """Answers every request of every path where the console did, by TLS where its certificate can be read."""
 
     daemon_threads = True
+    request_queue_size = 128  # connections that the system holds until they are looked at: more than have room
 
     def __init__(self, shown: Shown, content: bytes) -> None:
         """Opens its address; what cannot be had by TLS is had at this machine only. Raises OSError, ValueError."""
